@@ -1,0 +1,31 @@
+"""toolcase: plain functions, made safe to hand to programs that decide by themselves what to call."""
+
+from toolcase.call import Call as Call
+from toolcase.call import CallInfo as CallInfo
+from toolcase.call import Inner as Inner
+from toolcase.call import Middleware as Middleware
+from toolcase.call import Stage as Stage
+from toolcase.clock import Clock as Clock
+from toolcase.context import ExecutionContext as ExecutionContext
+from toolcase.errors import ApprovalRequired as ApprovalRequired
+from toolcase.errors import BudgetExceeded as BudgetExceeded
+from toolcase.errors import CircuitOpen as CircuitOpen
+from toolcase.errors import Denied as Denied
+from toolcase.errors import ErrorCode as ErrorCode
+from toolcase.errors import ErrorInfo as ErrorInfo
+from toolcase.errors import InvalidArguments as InvalidArguments
+from toolcase.errors import InvalidResult as InvalidResult
+from toolcase.errors import Overloaded as Overloaded
+from toolcase.errors import RateLimited as RateLimited
+from toolcase.errors import ToolDisabled as ToolDisabled
+from toolcase.errors import ToolError as ToolError
+from toolcase.errors import ToolFailed as ToolFailed
+from toolcase.errors import ToolTimeout as ToolTimeout
+from toolcase.errors import Unavailable as Unavailable
+from toolcase.errors import UnknownTool as UnknownTool
+from toolcase.registry import Registry as Registry
+from toolcase.registry import View as View
+from toolcase.result import ToolResult as ToolResult
+from toolcase.timer import shielded as shielded
+from toolcase.tool import Tool as Tool
+from toolcase.tool import tool as tool

@@ -1,0 +1,158 @@
+"""One invocation of one tool, and the shape of what stands around it."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from enum import Enum
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol
+from uuid import uuid4
+
+import msgspec
+
+from toolcase.clock import Clock
+from toolcase.context import ExecutionContext
+from toolcase.events import Event, MiddlewareFailed
+from toolcase.schema import Arguments
+from toolcase.threads import Threads, abandoned
+from toolcase.tool import Tool
+
+EARLIER_KEPT = 10
+
+
+class Stage(Enum):
+    """Where a middleware stands, which settles its order, its scope and what its own failure means."""
+
+    OBSERVE = "observe"
+    """Outermost, around every call, and cannot change it."""
+    GUARD = "guard"
+    """After validation, around every call; a failure of its own refuses the call."""
+    ACT = "act"
+    """Innermost, around leaf tools; what it raises is the call's error."""
+
+
+class Host(Protocol):
+    """What a call needs of the registry that runs it."""
+
+    clock: Clock
+    threads: Threads
+
+    def report(self, event: Event) -> None:
+        """Tell whoever watches this registry; never raises."""
+        ...
+
+
+class CallInfo(msgspec.Struct, eq=False):
+    """What is known of a call so far, shared by all its copies."""
+
+    attempts: int = 0
+    """How often the tool was started."""
+    outcome_unknown: bool = False
+    """True once an effect may have happened that nobody can tell."""
+    earlier: list[BaseException] | None = None
+    """What earlier attempts or branches failed with, oldest first, at most the last 10."""
+    started: float = 0.0
+    """When the call began, on the host's monotonic clock."""
+    retry_after: float | None = None
+    """Seconds after which trying again may help, where the last failure said so."""
+    _correlation_id: str = ""
+    # The last boundary between two guards that was passed on the way out, and what passed it: see chain.py.
+    _passed: int = -1
+    _entered: bool = False
+    _value: Any = None
+    _error: BaseException | None = None
+
+    @property
+    def correlation_id(self) -> str:
+        """Stands for an exception that must not be shown; made when first asked for."""
+        if not self._correlation_id:
+            self._correlation_id = uuid4().hex[:12]
+        return self._correlation_id
+
+    def failed_before(self, error: BaseException) -> None:
+        """Remember the failure of an attempt or branch that is not the last one."""
+        self.earlier = [*(self.earlier or ())[-EARLIER_KEPT + 1 :], error]
+
+
+class Call(msgspec.Struct, eq=False):
+    """One invocation of one tool.
+
+    Nobody assigns to it: a middleware that wants another one hands on a copy, and whoever runs inner in
+    another task, or more than once at a time, gives each run a copy of its own. A tool that declares a
+    parameter of this type is given its call.
+    """
+
+    name: str
+    """The name that the caller said."""
+    tool: Tool[..., Any] | None
+    """None where the host has no tool of that name."""
+    given: Arguments
+    """The arguments as the caller gave them, not validated."""
+    context: ExecutionContext
+    host: Host
+    parent: Call | None = None
+    """The call in whose body this one was made."""
+    info: CallInfo = msgspec.field(default_factory=CallInfo)
+    limit: float | None = None
+    """Seconds that the caller allows for all of it."""
+    _validated: dict[str, Any] | None = None
+    _state: dict[Any, Any] | None = None
+    _listeners: tuple[Any, ...] = ()
+    # The earliest deadline that is armed around the running step, and the task in which it is; set and
+    # put back by timer.py alone.
+    _deadline: float = math.inf
+    _deadline_task: Any = None
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """The validated arguments, read-only; before validation what was given, if that was a mapping."""
+        if self._validated is not None:
+            return MappingProxyType(self._validated)
+        return self.given if isinstance(self.given, Mapping) else MappingProxyType({})
+
+    @property
+    def state(self) -> dict[Any, Any]:
+        """For middleware to keep what belongs to this call; keys are best the middleware's own objects."""
+        if self._state is None:
+            self._state = {}
+        return self._state
+
+    def copy(self) -> Call:
+        """Another run of the same call: it shares `state` and `info` with this one."""
+        self.state  # noqa: B018  made now, or the copies would each make their own
+        return copy.copy(self)
+
+    @property
+    def cancelled(self) -> bool:
+        """In the thread of a synchronous tool: whether nobody waits for it any more, so that it may stop."""
+        flag = abandoned.get()
+        return flag is not None and flag.is_set()
+
+    @property
+    def observed(self) -> bool:
+        """Whether anybody listens to `notify`, so that an event is worth making."""
+        return bool(self._listeners)
+
+    def notify(self, event: Event) -> None:
+        """Tell the observers of this call that have `on_event(call, event)`; never raises."""
+        for listener in self._listeners:
+            try:
+                listener.on_event(self, event)
+            except Exception as error:  # noqa: BLE001  an observer's fault is reported, never the call's
+                self.host.report(MiddlewareFailed(tool=self.name, middleware=listener, error=error))
+
+    # Not in the Struct's fields: any type with a static `__from_call__` can be a tool's parameter.
+    __from_call__: ClassVar[Callable[[Any], Any]] = staticmethod(lambda call: call)
+
+
+Inner = Callable[[Call], Awaitable[Any]]
+"""What a middleware wraps: the rest of the way to the function."""
+
+Middleware = Callable[[Call, Inner], Awaitable[Any]]
+"""`async (call, inner) -> value`. With an attribute `stage`, or in GUARD."""
+
+running: ContextVar[Call | None] = ContextVar("running", default=None)
+"""The call in whose body we are."""

@@ -1,0 +1,387 @@
+"""Middleware in their stages, compiled to closures: what stands around a tool, and what failing there means.
+
+    boundary 0 ── observers outside; inside: validate, the first guard
+    boundary k ── between guard k-1 and guard k
+    boundary n ── between the last guard and ACT
+
+Each boundary remembers in `call.info` what passed it last on the way out. So, when a guard fails itself,
+the boundary outside it knows whether the rest had run, and with what outcome; and the observers' isolation
+knows what to hand to the caller whatever an observer did.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+import inspect
+import warnings
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, ParamSpec
+
+import anyio.lowlevel
+
+from toolcase.call import Call, CallInfo, Inner, Middleware, Stage
+from toolcase.clock import Clock, SystemClock, asyncio_task
+from toolcase.context import ExecutionContext
+from toolcase.errors import Denied, InvalidArguments, ToolError
+from toolcase.events import Event, GuardFailed, MiddlewareFailed, report_to_log
+from toolcase.invoke import invoker
+from toolcase.threads import Threads
+from toolcase.timer import limited
+from toolcase.tool import Tool
+
+P = ParamSpec("P")
+
+
+class Used(NamedTuple):
+    """A middleware as a registry uses it: around the tools whose name matches `only`."""
+
+    middleware: Middleware
+    only: str = "*"
+
+    def matches(self, name: str) -> bool:
+        return fnmatch.fnmatchcase(name, self.only)
+
+
+def stage_of(middleware: Middleware) -> Stage:
+    """Where it says that it stands; GUARD where it does not say."""
+    stage = getattr(middleware, "stage", Stage.GUARD)
+    if not isinstance(stage, Stage):
+        raise TypeError(f"{label(middleware)}.stage must be a Stage, got {stage!r}")
+    return stage
+
+
+def label(middleware: Middleware) -> str:
+    """How a middleware is called in messages and in `print(registry)`."""
+    return getattr(middleware, "__name__", type(middleware).__name__)
+
+
+def check(middleware: Middleware) -> Middleware:
+    """The middleware, if it can be one; TypeError with the mend if not."""
+    if isinstance(middleware, type):
+        raise TypeError(f"{middleware.__name__} is a class; give an instance: {middleware.__name__}(...)")
+    if not callable(middleware):
+        raise TypeError(f"a middleware is `async (call, inner) -> value`, got {middleware!r}")
+    stage_of(middleware)
+    return middleware
+
+
+def arrange(tool: Tool[..., Any], used: Iterable[Used]) -> dict[Stage, list[Middleware]]:
+    """What stands around this tool, by stage, outermost first.
+
+    The registry's middleware stand outside the tool's own. Those of ACT are left out around a combinator,
+    so that a retry does not multiply with those around its children; the tool's own ones stay.
+    """
+    found: dict[Stage, list[Middleware]] = {stage: [] for stage in Stage}
+    for entry in used:
+        stage = stage_of(entry.middleware)
+        if entry.matches(tool.name) and not (stage is Stage.ACT and tool.children):
+            found[stage].append(entry.middleware)
+    for middleware in flat(tool.middleware):
+        found[stage_of(middleware)].append(middleware)
+    if tool.timeout is not None:
+        found[Stage.ACT] = _with_attempt_timeout(found[Stage.ACT], tool.timeout)
+    return found
+
+
+def compile_chain(tool: Tool[..., Any], used: Iterable[Used], *, validate: bool = True) -> Inner:
+    """The whole way through the stages to the function, as one step."""
+    stages = arrange(tool, used)
+    step = invoker(tool)
+    if tool.timeout is not None and not any(map(_takes_seconds, stages[Stage.ACT])):
+        step = limited(step, tool.timeout, kind="attempt")
+    for middleware in reversed(stages[Stage.ACT]):
+        step = _layer(middleware, tool, step)
+    _warn_of_order(tool, stages[Stage.ACT])
+    step = _guarded(stages[Stage.GUARD], tool, step)
+    step = _admitted(tool, step, validate=validate)
+    return _observed(stages[Stage.OBSERVE], step, (*stages[Stage.GUARD],))
+
+
+class Stack:
+    """Several middleware in one value: `registry.use(stack)`, or `stack(tool)` without a registry."""
+
+    def __init__(self, middleware: Iterable[Middleware]) -> None:
+        self.middleware = tuple(middleware)
+
+    def __iter__(self) -> Iterator[Middleware]:
+        return iter(self.middleware)
+
+    def __repr__(self) -> str:
+        return f"compose({', '.join(map(label, self.middleware))})"
+
+    def __call__(self, tool: Tool[P, Any]) -> Callable[P, Awaitable[Any]]:
+        """The tool with this middleware around it, as an async function of the same parameters.
+
+        Nothing is validated: the caller is Python code. What the host would be told goes to the log.
+        """
+        chain = compile_chain(tool, [Used(entry) for entry in self.middleware], validate=False)
+        signature, host, context = inspect.signature(tool.function), _Alone(), ExecutionContext()
+
+        @functools.wraps(tool.function)
+        async def run(*args: P.args, **kwargs: P.kwargs) -> Any:
+            given = signature.bind(*args, **kwargs).arguments if args else kwargs
+            info = CallInfo(started=host.clock.monotonic())
+            return await chain(Call(tool.name, tool, given, context, host, info=info))
+
+        return run
+
+
+def compose(*middleware: Middleware | Iterable[Middleware]) -> Stack:
+    """Middleware in one value, sorted by stage when used, in the given order within each."""
+    return Stack(flat(middleware))
+
+
+def flat(middleware: Iterable[Any]) -> Iterator[Middleware]:
+    """Middleware one by one, those of stacks and lists included."""
+    for entry in middleware:
+        if isinstance(entry, Stack) or (isinstance(entry, Iterable) and not callable(entry)):
+            yield from flat(entry)
+        else:
+            yield check(entry)
+
+
+class _Alone:
+    """The host of a call without a registry."""
+
+    def __init__(self) -> None:
+        self.clock: Clock = SystemClock()
+        self.threads = Threads()
+
+    def report(self, event: Event) -> None:
+        report_to_log(event)
+
+
+def compile_refusal(name: str, used: Iterable[Used], error: Exception) -> Inner:
+    """The way for a name that cannot be called: its observers see it, then the caller gets the error."""
+
+    async def refuse(call: Call) -> Any:
+        raise error
+
+    observers = [
+        entry.middleware
+        for entry in used
+        if entry.matches(name) and stage_of(entry.middleware) is Stage.OBSERVE
+    ]
+    return _observed(observers, refuse, ())
+
+
+def _layer(middleware: Middleware, tool: Tool[..., Any], inner: Inner) -> Inner:
+    """A middleware around inner, with no coroutine of ours in between.
+
+    One with `bind(tool, inner) -> step` settles at compile time what it otherwise asks at every call.
+    """
+    bind = getattr(middleware, "bind", None)
+    if bind is not None:
+        step: Inner = bind(tool, inner)
+        return step
+    return lambda call: middleware(call, inner)
+
+
+# ACT
+
+
+def _takes_seconds(middleware: Middleware) -> bool:
+    return hasattr(middleware, "with_seconds")
+
+
+def _with_attempt_timeout(acting: list[Middleware], seconds: float) -> list[Middleware]:
+    """The same, the innermost timeout with the tool's own seconds."""
+    for index in reversed(range(len(acting))):
+        if _takes_seconds(acting[index]):
+            own = acting[index].with_seconds(seconds)  # type: ignore[attr-defined]
+            return [*acting[:index], own, *acting[index + 1 :]]
+    return acting
+
+
+def _warn_of_order(tool: Tool[..., Any], acting: Sequence[Middleware]) -> None:
+    """An unusual order inside ACT is allowed, and mostly a mistake."""
+    retries = [middleware for middleware in acting if getattr(middleware, "repeats", False)]
+    if len(retries) > 1:
+        warnings.warn(
+            f"tool {tool.name!r} has {len(retries)} retrying middleware around it: "
+            f"{', '.join(map(label, retries))}; their attempts multiply",
+            stacklevel=2,
+        )
+
+
+# GUARD
+
+
+def _guarded(guards: Sequence[Middleware], tool: Tool[..., Any], step: Inner) -> Inner:
+    """The guards around step, with a boundary inside each."""
+    for index in reversed(range(len(guards))):
+        guard = guards[index]
+        step = _boundary(index + 1, step, guards[index + 1] if index + 1 < len(guards) else None)
+        step = _layer(guard, tool, step)
+        if getattr(guard, "needs_frozen", False) and not any(
+            getattr(outer, "needs_frozen", False) for outer in guards[:index]
+        ):
+            step = _frozen(step)
+    return step
+
+
+def _boundary(index: int, inner: Inner, guard: Middleware | None) -> Inner:
+    """Settles what the guard just inside failed with, and remembers what passes out."""
+
+    async def boundary(call: Call) -> Any:
+        info = call.info
+        info._entered = True
+        try:
+            value = await inner(call)
+        except BaseException as raised:
+            own_fault = isinstance(raised, Exception) and not isinstance(raised, ToolError)
+            error = await _settled(call, index, guard, raised) if guard and own_fault else raised
+            if error is raised:
+                info._passed, info._value, info._error = index, None, error
+                raise
+        else:
+            info._passed, info._value, info._error = index, value, None
+            return value
+        # Outside the except block, so that what is raised here keeps its own context.
+        info._passed, info._error = index, error
+        if error is None:
+            return info._value
+        try:
+            raise error
+        finally:
+            del error
+
+    return boundary
+
+
+async def _settled(call: Call, index: int, guard: Middleware, error: BaseException) -> BaseException | None:
+    """What the call ends with where a guard raised something of its own; None for inner's value."""
+    info = call.info
+    if info._passed != index + 1:  # what it guards had not ended, and mostly not begun
+        denied = Denied(f"{call.name!r} was refused: a check before it could not be completed")
+        denied.__cause__ = error
+        info.outcome_unknown = info.outcome_unknown or info.attempts > 0
+        return denied
+    own = info._error
+    if error is own or (own is not None and _wraps(error, own)):
+        return own
+    if own is not None and not isinstance(own, Exception):
+        await _raise_if_cancelled_from_outside(own)
+        return error  # a scope of the guard's own cancelled inner, and this is what came of it
+    call.host.report(GuardFailed(tool=call.name, middleware=guard, error=error))
+    return own
+
+
+def _frozen(inner: Inner) -> Inner:
+    """Before the first guard that must be able to rely on it: nobody else holds the same containers."""
+
+    def freeze(call: Call) -> Any:
+        try:
+            call._validated = _copied(call._validated)
+        except RecursionError:
+            raise InvalidArguments(f"arguments of {call.name!r} are nested too deeply") from None
+        return inner(call)
+
+    return freeze
+
+
+def _copied(value: Any) -> Any:
+    """A copy of plain containers all the way down; other objects stay the same."""
+    if type(value) is dict:
+        return {key: _copied(item) for key, item in value.items()}
+    if type(value) in (list, tuple, set):
+        return type(value)(_copied(item) for item in value)
+    return value
+
+
+# Between OBSERVE and GUARD
+
+
+def _admitted(tool: Tool[..., Any], inner: Inner, *, validate: bool) -> Inner:
+    """Validates the arguments and arms the caller's own limit."""
+    checked = tool.schema.validate if validate else dict
+
+    def admit(call: Call) -> Any:
+        call._validated = checked(call.given)  # type: ignore[arg-type]
+        if call.limit is None:
+            return inner(call)
+        return limited(inner, call.limit, kind="total")(call)
+
+    return admit
+
+
+# OBSERVE
+
+
+def _observed(observers: Sequence[Middleware], step: Inner, guards: Sequence[Middleware]) -> Inner:
+    """The outermost boundary, and the observers around it."""
+    first = guards[0] if guards else None
+    if not observers:
+        return _boundary(0, step, first) if first is not None else step
+    step = _boundary(0, step, first)
+    for observer in reversed(observers):
+        step = _isolated(observer, step)
+    listeners = tuple(observer for observer in observers if hasattr(observer, "on_event"))
+
+    def begin(call: Call) -> Any:
+        call._listeners = listeners
+        return step(call)
+
+    return begin
+
+
+def _isolated(observer: Middleware, inner: Inner) -> Inner:
+    """The observer around inner, so that the caller gets what inner gave whatever the observer does."""
+
+    async def observed(call: Call) -> Any:
+        info = call.info
+        if info._entered:
+            raise RuntimeError("an observer calls inner once")
+        fault: Exception | None = None
+        try:
+            await observer(call, inner)
+        except Exception as error:
+            if info._passed == 0 and error is info._error:
+                raise
+            fault = error
+        # Any other BaseException passes: cancelled, or the program ends.
+        if fault is None and info._passed == 0 and info._error is None:
+            return info._value
+        return await _without(observer, call, inner, fault)
+
+    return observed
+
+
+async def _without(observer: Middleware, call: Call, inner: Inner, fault: Exception | None) -> Any:
+    """The rare ends: the observer failed, did not call inner, or swallowed what inner raised."""
+    info = call.info
+    own = info._error
+    if fault is None or own is None or not _wraps(fault, own):
+        error = fault or RuntimeError("the observer returned, and not with what inner gave")
+        call.host.report(MiddlewareFailed(tool=call.name, middleware=observer, error=error))
+    if not info._entered:
+        return await inner(call)
+    if info._passed != 0:
+        raise RuntimeError(f"observer {label(observer)} left the call running behind its back") from fault
+    if own is None:
+        return info._value
+    if not isinstance(own, Exception):
+        await _raise_if_cancelled_from_outside(own)
+        raise fault or RuntimeError(f"observer {label(observer)} cancelled the call")
+    raise own
+
+
+# What both need
+
+
+def _wraps(group: BaseException, error: BaseException) -> bool:
+    """Whether `group` is an exception group round this very error and nothing else."""
+    while isinstance(group, BaseExceptionGroup) and len(group.exceptions) == 1:
+        group = group.exceptions[0]
+        if group is error:
+            return True
+    return False
+
+
+async def _raise_if_cancelled_from_outside(cancellation: BaseException) -> None:
+    """Let a cancellation go on that somebody outside sent; return if a scope further in made it."""
+    task = asyncio_task()
+    if task is not None and task.cancelling():
+        raise cancellation
+    await anyio.lowlevel.checkpoint_if_cancelled()

@@ -1,0 +1,64 @@
+"""The one place that reads a clock."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+
+class Clock(Protocol):
+    """Tells durations and the calendar apart; everything in toolcase asks one of these."""
+
+    def monotonic(self) -> float:
+        """Seconds on the clock that the event loop's own timers run on."""
+        ...
+
+    def utcnow(self) -> datetime:
+        """The calendar, aware and in UTC."""
+        ...
+
+
+class SystemClock:
+    """The running loop's clock for durations, so that virtual time is virtual here too."""
+
+    __slots__ = ()
+
+    def monotonic(self) -> float:
+        try:
+            return asyncio.get_running_loop().time()
+        except RuntimeError:
+            trio: Any = sys.modules.get("trio")  # only what runs on trio has imported it
+            in_trio = trio is not None and trio.lowlevel.in_trio_run()
+            return float(trio.current_time()) if in_trio else time.monotonic()
+
+    def utcnow(self) -> datetime:
+        return datetime.now(UTC)
+
+
+def asyncio_task() -> asyncio.Task[Any] | None:
+    """The running asyncio task; None under trio, in a thread of its own, or outside any loop."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def seconds(value: float, setting: str) -> float:
+    """`value` if it is a duration above 0 (infinity included), else an error that names the setting."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{setting} must be a number of seconds, got {value!r}")
+    if not value > 0:
+        raise ValueError(f"{setting} must be above 0 seconds, got {value!r}; use math.inf for no limit")
+    return value
+
+
+def count(value: int, setting: str, *, least: int = 1) -> int:
+    """`value` if it is a whole number of at least `least`, else an error that names the setting."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{setting} must be a whole number, got {value!r}")
+    if value < least:
+        raise ValueError(f"{setting} must be at least {least}, got {value!r}")
+    return value

@@ -1,0 +1,69 @@
+"""Reads what a docstring says of the function as a whole and of each parameter."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+
+_SECTION = re.compile(
+    r"(args|arguments|parameters|params|returns?|yields?|raises|examples?|notes?):\s*$", re.IGNORECASE
+)
+_GOOGLE = re.compile(r"(?P<name>\*{0,2}\w+)\s*(?:\([^)]*\))?:\s*(?P<text>.*)")
+_FIELD = re.compile(r":param(?:\s+[\w\[\], |.]+?)?\s+(?P<name>\w+):\s*(?P<text>.*)")
+_ANY_FIELD = re.compile(r":\w+(?:\s[^:]*)?:")
+_PARAMETER_SECTIONS = ("args", "arguments", "parameters", "params")
+
+
+def summary(docstring: str) -> str:
+    """All that stands before the first section, with its line breaks within paragraphs removed."""
+    lines: list[str] = []
+    for line in inspect.cleandoc(docstring).splitlines():
+        if _SECTION.match(line) or _ANY_FIELD.match(line) or _is_underlined(docstring, line):
+            break
+        lines.append(line)
+    paragraphs = "\n".join(lines).strip().split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+def parameters(docstring: str) -> dict[str, str]:
+    """Description by parameter name, from a Google `Args:` section or from `:param name:` fields."""
+    lines = inspect.cleandoc(docstring).splitlines()
+    found: dict[str, list[str]] = {}
+    for name, text in (*_google(lines), *_fields(lines)):
+        found.setdefault(name, []).append(text)
+    return {name: " ".join(part for part in parts if part) for name, parts in found.items()}
+
+
+def _google(lines: list[str]) -> Iterator[tuple[str, str]]:
+    inside, margin, name = False, 0, ""
+    for line in lines:
+        indent = len(line) - len(line.lstrip())
+        if section := _SECTION.match(line):
+            inside, margin, name = section[1].lower() in _PARAMETER_SECTIONS, 0, ""
+        elif inside and line.strip():
+            if indent == 0:
+                inside = False
+            elif (margin == 0 or indent <= margin) and (match := _GOOGLE.match(line.strip())):
+                margin, name = indent, match["name"].lstrip("*")
+                yield name, match["text"].strip()
+            elif name:
+                yield name, line.strip()
+
+
+def _fields(lines: list[str]) -> Iterator[tuple[str, str]]:
+    name = ""
+    for line in lines:
+        if match := _FIELD.match(line):
+            name = match["name"]
+            yield name, match["text"].strip()
+        elif _ANY_FIELD.match(line) or not line.strip():
+            name = ""
+        elif name:
+            yield name, line.strip()
+
+
+def _is_underlined(docstring: str, line: str) -> bool:
+    """Whether this line is the heading of a NumPy section."""
+    underlined = rf"^\s*{re.escape(line)}\n\s*-{{3,}}\s*$"
+    return bool(line) and re.search(underlined, docstring, re.MULTILINE) is not None

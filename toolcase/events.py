@@ -1,0 +1,65 @@
+"""Typed records of what happened: for the observers of a call, or for the listeners of a registry."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened; `tool` is the name under which the tool was called."""
+
+    tool: str
+
+
+class AttemptStarted(Event, frozen=True, kw_only=True):
+    """Attempt `number` (from 1) of a call is about to start."""
+
+    number: int
+
+
+class RetryScheduled(Event, frozen=True, kw_only=True):
+    """Attempt `number` failed with `error`; the next one starts after `wait` seconds."""
+
+    number: int
+    error: BaseException
+    wait: float
+
+
+class RetriesExhausted(Event, frozen=True, kw_only=True):
+    """Attempt `number` failed with `error`, and there is no further one: `reason` says why."""
+
+    number: int
+    error: BaseException
+    reason: str
+
+
+class MiddlewareFailed(Event, frozen=True, kw_only=True):
+    """An observer, a hook or a predicate failed itself; the call went on without it."""
+
+    middleware: Any
+    error: BaseException
+
+
+class GuardFailed(Event, frozen=True, kw_only=True):
+    """A guard failed after the tool had ended; the tool's own outcome stands."""
+
+    middleware: Any
+    error: BaseException
+
+
+class LateCompletion(Event, frozen=True, kw_only=True):
+    """A thread ended after its caller had gone; `error` is what it raised, None where it gave a value."""
+
+    error: BaseException | None
+
+
+def report_to_log(event: Event) -> None:
+    """Say it through the standard library's logger `toolcase`, where a host finds it without asking."""
+    said = f"{type(event).__name__} in {event.tool!r}"
+    middleware, error = getattr(event, "middleware", None), getattr(event, "error", None)
+    if middleware is not None:
+        said += f": {middleware!r}"
+    logging.getLogger("toolcase").warning("%s", said, exc_info=error)

@@ -1,0 +1,5 @@
+"""What stands around tools, one file each."""
+
+from toolcase.middleware.logging import LoggingMiddleware as LoggingMiddleware
+from toolcase.middleware.retry import RetryMiddleware as RetryMiddleware
+from toolcase.middleware.timeout import TimeoutMiddleware as TimeoutMiddleware

@@ -1,0 +1,87 @@
+"""Trying again."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import anyio
+
+from toolcase.call import Call, Inner, Stage
+from toolcase.events import AttemptStarted, MiddlewareFailed, RetriesExhausted, RetryScheduled
+from toolcase.retry.backoff import Random
+from toolcase.retry.policy import RetryPolicy, retry_after
+from toolcase.timer import remaining
+
+
+@dataclass(frozen=True, slots=True)
+class RetryMiddleware:
+    """Run the rest of the way again while the policy accepts its error; then raise the last error.
+
+    Cancellation, an outer limit of time, and whatever else is no `Exception` pass at once. A tool declared
+    `idempotent=False` is run again only if it was not started, or the call has an idempotency key; its
+    error then says `outcome_unknown`.
+    """
+
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    random: Random = random.random
+    stage: ClassVar[Stage] = Stage.ACT
+    repeats: ClassVar[bool] = True
+
+    async def __call__(self, call: Call, inner: Inner) -> Any:
+        attempt = 1
+        while True:
+            if call.observed:
+                call.notify(AttemptStarted(tool=call.name, number=attempt))
+            started_before = call.info.attempts
+            try:
+                return await inner(call)
+            except Exception as error:
+                started = call.info.attempts > started_before
+                wait = self._wait(call, error, attempt, started=started)
+                if wait is None:
+                    raise
+                call.info.failed_before(error)
+                call.notify(RetryScheduled(tool=call.name, number=attempt, error=error, wait=wait))
+            # Outside the except block, or the next attempt's error would carry this one as its context.
+            await anyio.sleep(wait)
+            attempt += 1
+
+    def _wait(self, call: Call, error: Exception, attempt: int, *, started: bool) -> float | None:
+        """Seconds until the next attempt, None for no further one."""
+        if not self._accepts(call, error):
+            return None
+        wait = self.policy.backoff.wait(attempt, self.random)
+        asked = retry_after(error, call.host.clock.utcnow())
+        reason = ""
+        if attempt >= self.policy.max_attempts:
+            reason = f"{attempt} attempts were made" if attempt > 1 else "the policy allows one attempt"
+        elif started and call.tool is not None and call.tool.idempotent is False and not _keyed(call):
+            call.info.outcome_unknown = True
+            reason = "the tool is not idempotent and the call has no idempotency key"
+        elif asked is not None and asked > self.policy.max_retry_after:
+            reason = f"it asks to wait {asked:g} s, more than max_retry_after={self.policy.max_retry_after:g}"
+        elif max(wait, asked or 0.0) >= remaining(call):
+            reason = "the next attempt would start after the deadline"
+        if not reason:
+            return max(wait, asked or 0.0)
+        self._give_up(call, error, attempt, asked, reason)
+        return None
+
+    def _accepts(self, call: Call, error: Exception) -> bool:
+        try:
+            return self.policy.accepts(error)
+        except Exception as fault:  # noqa: BLE001  the tool's error is what the caller must see
+            call.host.report(MiddlewareFailed(tool=call.name, middleware=self, error=fault))
+            return False
+
+    def _give_up(self, call: Call, error: Exception, attempt: int, asked: float | None, reason: str) -> None:
+        call.info.retry_after = asked
+        if attempt > 1:
+            error.add_note(f"toolcase gave up on {call.name!r}: {reason}")
+        call.notify(RetriesExhausted(tool=call.name, number=attempt, error=error, reason=reason))
+
+
+def _keyed(call: Call) -> bool:
+    return call.context.idempotency_key is not None

@@ -1,0 +1,41 @@
+"""A limit of time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+from toolcase.call import Call, Inner, Stage
+from toolcase.clock import seconds
+from toolcase.timer import limited
+from toolcase.tool import Tool
+
+
+@dataclass(frozen=True, slots=True)
+class TimeoutMiddleware:
+    """Cancel the rest of the way after `seconds`, wait for it to stop, and raise `ToolTimeout`.
+
+    Used inside a retry it bounds each attempt, outside it bounds them all. `math.inf` is no limit.
+    A synchronous tool runs on in its thread, which keeps its slot: Python cannot stop a thread.
+    A tool's own `@tool(timeout=)` replaces the seconds of the innermost one around it.
+    """
+
+    seconds: float
+    stage: ClassVar[Stage] = Stage.ACT
+
+    def __post_init__(self) -> None:
+        seconds(self.seconds, "seconds")
+
+    def __call__(self, call: Call, inner: Inner) -> Awaitable[Any]:
+        return self.bind(call.tool, inner)(call)
+
+    def bind(self, tool: Tool[..., Any] | None, inner: Inner) -> Inner:
+        """The same, settled when the chain is compiled."""
+        # The hard part, and the back ends, are in timer.py.
+        return inner if math.isinf(self.seconds) else limited(inner, self.seconds, kind="attempt")
+
+    def with_seconds(self, seconds: float) -> Self:
+        """Another one with the seconds that a tool asks for."""
+        return replace(self, seconds=seconds)

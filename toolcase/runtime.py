@@ -1,0 +1,9 @@
+"""The door to everything that runs tools: middleware and retry policies."""
+
+from toolcase.chain import Stack as Stack
+from toolcase.chain import compose as compose
+from toolcase.middleware import LoggingMiddleware as LoggingMiddleware
+from toolcase.middleware import RetryMiddleware as RetryMiddleware
+from toolcase.middleware import TimeoutMiddleware as TimeoutMiddleware
+from toolcase.retry import ExponentialBackoff as ExponentialBackoff
+from toolcase.retry import RetryPolicy as RetryPolicy

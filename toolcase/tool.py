@@ -1,0 +1,254 @@
+"""A tool: a plain function with a name, a schema and declared effects, which stays that function."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+
+import msgspec
+import wrapt
+
+from toolcase import docstrings
+from toolcase.clock import seconds
+from toolcase.schema import Schema, build
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+NAME_CHARACTERS = 128
+
+
+class Kind(Enum):
+    """How the function runs."""
+
+    ASYNC = "async def"
+    STREAM = "async def with yield"
+    SYNC = "def"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolOptions:
+    """What is declared of a tool; the settings of `tool` in one value."""
+
+    name: str
+    description: str = ""
+    tags: frozenset[str] = frozenset()
+    read_only: bool | None = None
+    idempotent: bool | None = None
+    destructive: bool | None = None
+    timeout: float | None = None
+    middleware: tuple[Callable[[Any, Any], Awaitable[Any]], ...] = ()
+    strict: bool = False
+    expose: tuple[type[Exception], ...] = (ValueError, LookupError)
+    validate_result: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.name or len(self.name) > NAME_CHARACTERS or not self.name.isprintable():
+            raise ValueError(
+                f"a tool's name is 1 to {NAME_CHARACTERS} printable characters, got {self.name!r}"
+            )
+        if self.timeout is not None:
+            seconds(self.timeout, f"timeout of tool {self.name!r}")
+        if isinstance(self.tags, str):
+            raise TypeError(f"tags of tool {self.name!r} must be several strings, got {self.tags!r}")
+        object.__setattr__(self, "tags", frozenset(self.tags))
+        object.__setattr__(self, "middleware", tuple(self.middleware))
+        object.__setattr__(self, "expose", tuple(self.expose))
+        if self.read_only:
+            if self.destructive or self.idempotent is False:
+                raise ValueError(
+                    f"tool {self.name!r} is declared read_only=True and also "
+                    f"destructive={self.destructive}, idempotent={self.idempotent}; "
+                    "a read-only tool is idempotent and destroys nothing: leave these two out"
+                )
+            object.__setattr__(self, "idempotent", True)
+            object.__setattr__(self, "destructive", False)
+
+
+class Tool(wrapt.FunctionWrapper[P, R]):
+    """A function with what a registry needs to know of it. Calling it calls the function, with no registry.
+
+    Two tools of one function are two tools: equality is identity. The function is left as it was.
+    """
+
+    def __init__(
+        self, function: Callable[P, R], options: ToolOptions, *, children: Iterable[Tool[..., Any]] = ()
+    ) -> None:
+        super().__init__(function, _call_through)
+        # wrapt keeps attributes that begin with _self_ on the wrapper; others would go to the function.
+        self._self_kind = _kind(function, options.name)
+        self._self_options = options
+        self._self_children = tuple(children)
+        self._self_schema: Schema | None = None
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.__wrapped__(*args, **kwargs)
+
+    @property
+    def function(self) -> Callable[P, R]:
+        """The function itself."""
+        return self.__wrapped__
+
+    @property
+    def kind(self) -> Kind:
+        """How the function runs."""
+        return self._self_kind
+
+    @property
+    def options(self) -> ToolOptions:
+        """Everything that was declared, in one value."""
+        return self._self_options
+
+    @property
+    def name(self) -> str:
+        """What callers say."""
+        return self._self_options.name
+
+    @property
+    def description(self) -> str:
+        """What a model reads to decide whether to call it."""
+        return self._self_options.description
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """Words by which hosts select tools."""
+        return self._self_options.tags
+
+    @property
+    def read_only(self) -> bool | None:
+        """Whether it changes nothing; None where nobody said."""
+        return self._self_options.read_only
+
+    @property
+    def idempotent(self) -> bool | None:
+        """Whether running it twice does no more than running it once; None where nobody said."""
+        return self._self_options.idempotent
+
+    @property
+    def destructive(self) -> bool | None:
+        """Whether it may destroy something; None where nobody said."""
+        return self._self_options.destructive
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds for one attempt; None where the tool does not say."""
+        return self._self_options.timeout
+
+    @property
+    def middleware(self) -> tuple[Callable[[Any, Any], Awaitable[Any]], ...]:
+        """What stands around this tool alone, inside the registry's middleware of the same stage."""
+        return self._self_options.middleware
+
+    @property
+    def children(self) -> tuple[Tool[..., Any], ...]:
+        """The tools that it is made of; none for a leaf."""
+        return self._self_children
+
+    @property
+    def schema(self) -> Schema:
+        """Schema and validator, built on first use; TypeError if the signature cannot make a tool."""
+        if self._self_schema is None:
+            options = self._self_options
+            self._self_schema = build(self.__wrapped__, tool=options.name, strict=options.strict)
+        return self._self_schema
+
+    @property
+    def input_schema(self) -> dict[str, Any]:
+        """JSON Schema 2020-12 of the arguments."""
+        return self.schema.json()
+
+    def exposes(self, error: BaseException) -> bool:
+        """Whether the message of this exception may be shown to a model."""
+        return isinstance(error, self._self_options.expose)
+
+    def with_options(self, **changes: Any) -> Tool[P, R]:
+        """Another tool of the same function, with some settings changed."""
+        return Tool(self.__wrapped__, replace(self._self_options, **changes), children=self._self_children)
+
+    if TYPE_CHECKING:
+        # As a field of a record a tool is itself; only as a method of a class it binds.
+        @overload  # type: ignore[override]
+        def __get__(self, instance: msgspec.Struct, owner: Any = None) -> Tool[P, R]: ...
+        @overload
+        def __get__(self, instance: object, owner: Any = None) -> Callable[..., R]: ...
+        def __get__(self, instance: Any, owner: Any = None) -> Any: ...
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        return f"<tool {self.name!r} of {self.__wrapped__!r}>"
+
+    def __copy__(self) -> Tool[P, R]:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tool[P, R]:
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> str:
+        """By name, as a function: the decorated name in its module is this tool."""
+        return str(self.__qualname__)
+
+
+@overload
+def tool(function: Callable[P, R], /) -> Tool[P, R]: ...
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    tags: Iterable[str] = (),
+    read_only: bool | None = None,
+    idempotent: bool | None = None,
+    destructive: bool | None = None,
+    timeout: float | None = None,
+    middleware: Iterable[Callable[[Any, Any], Awaitable[Any]]] = (),
+    strict: bool = False,
+    expose: Iterable[type[Exception]] = (ValueError, LookupError),
+    validate_result: bool = False,
+) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
+def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
+    """Make a tool of a function; it stays callable as before, with its signature and hints.
+
+    The name is the function's, the description its docstring up to the first section, unless given.
+    `read_only=True` implies idempotent and not destructive. `timeout` is in seconds, for one attempt.
+    `strict` takes no "5" for 5. The messages of exceptions in `expose` may be shown to a model.
+    `validate_result` checks what the function gives against its return annotation.
+    """
+    if function is None:
+        return lambda function: tool_of(function, **settings)
+    return tool_of(function, **settings)
+
+
+def tool_of(function: Callable[P, R], **settings: Any) -> Tool[P, R]:
+    """What `tool` does, as a plain function."""
+    if isinstance(function, type) or not callable(function):
+        raise TypeError(f"@tool takes a function, got {function!r}")
+    settings = {key: value for key, value in settings.items() if value is not None}
+    settings.setdefault("name", getattr(function, "__name__", type(function).__name__))
+    settings.setdefault("description", docstrings.summary(inspect.getdoc(function) or ""))
+    return Tool(function, ToolOptions(**settings))
+
+
+def _call_through(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    """A bound method of a tool calls the method."""
+    return wrapped(*args, **kwargs)
+
+
+def _kind(function: Callable[..., Any], name: str) -> Kind:
+    code = getattr(function, "__code__", None)
+    if code is not None and code.co_flags & inspect.CO_VARARGS:
+        raise TypeError(f"tool {name!r} cannot take *args: a caller gives arguments by name")
+    if inspect.isasyncgenfunction(function):
+        return Kind.STREAM
+    if inspect.iscoroutinefunction(function):
+        return Kind.ASYNC
+    if inspect.isgeneratorfunction(function):
+        raise TypeError(f"tool {name!r} is a generator that is not async; write it with `async def`")
+    return Kind.SYNC
