@@ -185,6 +185,7 @@ def _lazily(
             timer.disarm()
 
 
+@types.coroutine
 def _resumed(steps: Any, thrown: BaseException) -> Generator[Any, None, Any]:
     """Go on with a coroutine that was started by hand, by throwing into it."""
     try:

@@ -1,0 +1,180 @@
+"""Virtual time: an event loop whose clock jumps to the next timer as soon as nothing else can happen.
+
+Ten minutes of waiting pass in a millisecond, and always in the same order. A program in which nothing can
+happen any more is reported as a `Deadlock`, with what each task waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar, TypeVarTuple
+
+from toolcase.threads import Worker
+
+R = TypeVar("R")
+Args = TypeVarTuple("Args")
+
+BACKENDS = ("asyncio", "trio")
+EPOCH = datetime(2030, 1, 1, tzinfo=UTC)
+THREAD_SECONDS = 10.0
+"""How long, in real seconds, we wait for a thread that does not end before we call it a deadlock."""
+
+THREAD_POLL_SECONDS = 0.002
+
+_PLUMBING = {"asyncio", "anyio", "trio"}
+
+
+class Deadlock(RuntimeError):
+    """Every task waits, and nothing is left that could wake one."""
+
+
+class VirtualClock:
+    """The time of one virtual run: starts at 0 and EPOCH, moves only by jumps. A `toolcase.Clock`.
+
+    It stands still while a toolcase thread works, and runs with real time while a socket is watched,
+    because neither can be foreseen.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        """Seconds since the run began."""
+        return self.now
+
+    def utcnow(self) -> datetime:
+        """EPOCH and the seconds since the run began."""
+        return EPOCH + timedelta(seconds=self.now)
+
+    def jump(self, seconds: float) -> None:
+        """Let time pass although a thread works; whatever is due then happens at the next wait."""
+        if not seconds >= 0:
+            raise ValueError(f"time only goes forward, got {seconds!r}")
+        self.now += seconds
+
+
+def current_clock() -> VirtualClock:
+    """The clock of the virtual run that we are in."""
+    clock: Any
+    try:
+        clock = getattr(asyncio.get_running_loop(), "clock", None)
+    except RuntimeError:
+        trio = sys.modules.get("trio")
+        in_trio = trio is not None and trio.lowlevel.in_trio_run()
+        clock = (
+            getattr(trio.lowlevel.current_clock(), "clock", None) if trio is not None and in_trio else None
+        )
+    if clock is None:
+        raise RuntimeError("this does not run in virtual time; start it with toolcase.testing.run")
+    found: VirtualClock = clock
+    return found
+
+
+def run(
+    main: Callable[[*Args], Awaitable[R]], *args: *Args, backend: str = "asyncio", virtual: bool = True
+) -> R:
+    """Run an async function to its end, in virtual time unless `virtual=False`, and give what it gives.
+
+    Raises Deadlock when nothing can happen any more, and whatever reached the loop's exception handler.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
+    if backend == "trio":
+        from toolcase.testing import trio_time
+
+        return trio_time.run(main, *args, virtual=virtual)
+    return _run_asyncio(main, *args, virtual=virtual)
+
+
+def _run_asyncio(main: Callable[[*Args], Awaitable[R]], *args: *Args, virtual: bool) -> R:
+    unhandled: list[BaseException] = []
+
+    def collect(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        unhandled.append(context.get("exception") or RuntimeError(context["message"]))
+
+    async def body() -> R:
+        asyncio.get_running_loop().set_exception_handler(collect)
+        return await main(*args)
+
+    with asyncio.Runner(loop_factory=VirtualLoop if virtual else None) as runner:
+        value = runner.run(body())
+    if unhandled:
+        raise unhandled[0]
+    return value
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An asyncio loop on a `VirtualClock`."""
+
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        super().__init__(_JumpingSelector(self.clock))
+
+    def time(self) -> float:
+        return self.clock.now
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Moves the clock where another selector would wait."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._working_since: float | None = None
+
+    def select(self, timeout: float | None = None) -> Any:
+        worked = threads_work()  # asked first: a thread tells the loop before it is done
+        found = super().select(0)
+        if found or (timeout is not None and timeout <= 0):
+            self._working_since = None
+            return found
+        if worked:
+            return self._wait_for_threads()
+        if len(self.get_map()) > 1:  # more than the loop's own wake-up pipe
+            began = time.monotonic()
+            found = super().select(timeout)
+            self._clock.now += time.monotonic() - began
+            return found
+        if timeout is None:
+            raise Deadlock(f"every task waits, and nothing can wake one:\n{_tasks()}")
+        self._clock.now += timeout
+        return found
+
+    def _wait_for_threads(self) -> Any:
+        now = time.monotonic()
+        self._working_since = self._working_since or now
+        if now - self._working_since > THREAD_SECONDS:
+            raise Deadlock(f"a thread has not ended for {THREAD_SECONDS:g} real seconds:\n{_tasks()}")
+        return super().select(THREAD_POLL_SECONDS)
+
+
+def threads_work() -> bool:
+    """Whether a thread of any registry runs a function now."""
+    return any(isinstance(thread, Worker) and thread.pending for thread in threading.enumerate())
+
+
+def _tasks() -> str:
+    return waiting((f"{task.get_name()}", task.get_coro()) for task in asyncio.all_tasks())
+
+
+def waiting(tasks: Iterable[tuple[str, Any]]) -> str:
+    """One line for each task: its name, and where in its own code it waits."""
+    return "\n".join(sorted(f"  {name} waits at {_place(coroutine)}" for name, coroutine in tasks))
+
+
+def _place(coroutine: Any) -> str:
+    """The innermost line that is not the event loop's own."""
+    place = "its start"
+    while coroutine is not None:
+        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+        if frame is not None and not _PLUMBING & set(Path(frame.f_code.co_filename).parts):
+            place = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
+    return place
