@@ -32,6 +32,8 @@ from toolcase.tool import Tool
 
 P = ParamSpec("P")
 
+TWICE = "an observer calls inner once"
+
 
 class Used(NamedTuple):
     """A middleware as a registry uses it: around the tools whose name matches `only`."""
@@ -224,9 +226,14 @@ def _guarded(guards: Sequence[Middleware], tool: Tool[..., Any], step: Inner) ->
 def _boundary(index: int, inner: Inner, guard: Middleware | None) -> Inner:
     """Settles what the guard just inside failed with, and remembers what passes out."""
 
+    outermost = index == 0
+
     async def boundary(call: Call) -> Any:
         info = call.info
-        info._entered = True
+        if outermost:
+            if info._entered:
+                raise RuntimeError(TWICE)
+            info._entered = True
         try:
             value = await inner(call)
         except BaseException as raised:
@@ -332,7 +339,7 @@ def _isolated(observer: Middleware, inner: Inner) -> Inner:
     async def observed(call: Call) -> Any:
         info = call.info
         if info._entered:
-            raise RuntimeError("an observer calls inner once")
+            raise RuntimeError(TWICE)
         fault: Exception | None = None
         try:
             await observer(call, inner)

@@ -178,8 +178,9 @@ class Registry:
         parent = None if detached else running.get()
         if timeout is not None:
             seconds(timeout, "timeout")
-        tool, chain = self._ready.get(name) or self._prepare(name)
-        if view is not None and tool is not None and not view.sees(tool):
+        if view is None or view.has(name):
+            tool, chain = self._ready.get(name) or self._prepare(name)
+        else:
             tool, chain = None, compile_refusal(name, self._used, unknown(name, view.names()))
         call = self._call(name, tool, {} if given is None else given, parent)
         call.limit = timeout
@@ -260,14 +261,19 @@ class View:
         """Whether its name matches one of the patterns and it has every one of the tags."""
         return self._tags <= tool.tags and any(fnmatch.fnmatchcase(tool.name, only) for only in self._only)
 
+    def has(self, name: str) -> bool:
+        """Whether a tool of that name can be called here."""
+        tool = self._registry._tools.get(name)
+        return tool is not None and self.sees(tool)
+
     def names(self) -> list[str]:
         """The names that can be called here."""
-        return [name for name in self._registry.names() if self.sees(self._registry.get(name))]
+        return [name for name in self._registry.names() if self.has(name)]
 
     def get(self, name: str) -> Tool[..., Any]:
         """The tool of that name; UnknownTool if this view has none."""
-        if name not in (names := self.names()):
-            raise unknown(name, names)
+        if not self.has(name):
+            raise unknown(name, self.names())
         return self._registry.get(name)
 
     async def call(self, name: str, /, **arguments: Any) -> Any:

@@ -1,1 +1,3 @@
-"""The command line."""
+"""The door to the command line: `toolcase.cli:main` is the console script."""
+
+from toolcase.cli.program import main as main

@@ -1,0 +1,1 @@
+"""Benchmarks: what toolcase costs, each time as a ratio to the same work written by hand."""

@@ -1,0 +1,154 @@
+"""The tools that are called, and what careful hands would write around them without a framework."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import anyio
+import structlog
+from pydantic import ConfigDict, TypeAdapter
+from typing_extensions import TypedDict
+
+from benchmarks.workload import Backend
+
+Function = Callable[..., Awaitable[Any]]
+
+ARGUMENTS = {"a": 1, "b": 2}
+SECONDS = 30.0
+ATTEMPTS = 3
+
+# Its level is above that of the records, as in a host that logs warnings only.
+quiet: Any = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+
+
+async def add(a: int, b: int) -> int:
+    """Add a and b."""
+    return a + b
+
+
+def waiting(backend: Backend) -> Function:
+    """The same tool, suspended once on the way."""
+    if backend == "trio":
+        from trio.lowlevel import checkpoint
+
+        async def add(a: int, b: int) -> int:
+            await checkpoint()
+            return a + b
+
+    else:
+
+        async def add(a: int, b: int) -> int:
+            await asyncio.sleep(0)
+            return a + b
+
+    return add
+
+
+def layer(inner: Function) -> Function:
+    """A closure that does nothing: the least that a layer can cost."""
+
+    async def run(**arguments: Any) -> Any:
+        return await inner(**arguments)
+
+    return run
+
+
+def retried(inner: Function) -> Function:
+    """Try again after the errors that mean a connection or a limit of time."""
+
+    async def run(**arguments: Any) -> Any:
+        attempt = 1
+        while True:
+            try:
+                return await inner(**arguments)
+            except (ConnectionError, TimeoutError):
+                if attempt >= ATTEMPTS:
+                    raise
+            await anyio.sleep(0.5 * 2**attempt)
+            attempt += 1
+
+    return run
+
+
+def timed(inner: Function, backend: Backend) -> Function:
+    """A limit of time from the back end's own library."""
+    if backend == "trio":
+        from trio import fail_after
+
+        async def run(**arguments: Any) -> Any:
+            with fail_after(SECONDS):
+                return await inner(**arguments)
+
+    else:
+
+        async def run(**arguments: Any) -> Any:
+            async with asyncio.timeout(SECONDS):
+                return await inner(**arguments)
+
+    return run
+
+
+def logged(inner: Function) -> Function:
+    """A record before and one after, each behind a test of the level."""
+    log = quiet.bind()
+
+    async def run(**arguments: Any) -> Any:
+        loud = log.is_enabled_for(logging.INFO)
+        if loud:
+            log.info("call.started")
+        try:
+            value = await inner(**arguments)
+        except Exception as error:
+            log.warning("call.failed", exc_info=error)
+            raise
+        if loud:
+            log.info("call.ended")
+        return value
+
+    return run
+
+
+class Sum(TypedDict):
+    """The arguments of `add`."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+    a: int
+    b: int
+
+
+validate = TypeAdapter(Sum).validator.validate_python
+
+
+def validated(inner: Function) -> Function:
+    """Arguments checked by pydantic's core, with a validator made beforehand."""
+
+    async def run(**arguments: Any) -> Any:
+        return await inner(**validate(arguments))
+
+    return run
+
+
+def by_name(tools: dict[str, Function]) -> Function:
+    """Call a tool by its name."""
+
+    async def call(name: str, /, **arguments: Any) -> Any:
+        return await tools[name](**arguments)
+
+    return call
+
+
+def chain(function: Function, backend: Backend) -> Function:
+    """By name: logging > validation > retry > timeout > function."""
+    return by_name({"add": logged(validated(retried(timed(function, backend))))})
+
+
+async def register(functions: Iterable[Callable[..., Any]]) -> int:
+    """Read each signature into a table; how many there are."""
+    table: dict[str, inspect.Signature] = {}
+    for function in functions:
+        table[function.__name__] = inspect.signature(function)
+    return len(table)

@@ -1,0 +1,91 @@
+"""Imports run down only, load little, and come in through the public doors."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
+from house.pages import PYTHON, blocks
+from house.public_names import DOORS, LIST
+from house.source import ROOT, pages, python_files, shown, tree
+
+PUBLIC = {*DOORS, *LIST.read_text(encoding="utf-8").split()}
+
+HEAVY = "click hypothesis opentelemetry pluggy pydantic pytest sqlite3 structlog trio"
+"""What `import toolcase` must not load: it comes with the module, or the call, that uses it."""
+
+
+def test_the_import_contract_holds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])  # the linter puts the working directory first
+
+    status = lint_imports(str(ROOT / "pyproject.toml"), no_cache=True, no_logo=True)
+
+    assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("toolcase", HEAVY),
+        ("toolcase.events", HEAVY),
+        ("toolcase.retry", HEAVY),
+        ("toolcase.runtime", "click hypothesis opentelemetry pluggy pydantic pytest sqlite3 trio"),
+        ("toolcase.testing", "click pytest structlog trio"),
+    ],
+)
+def test_an_import_loads_no_more_than_it_needs(module: str, unwanted: str) -> None:
+    program = f"import sys; before = set(sys.modules); import {module}; print(*set(sys.modules) - before)"
+    run = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
+
+    loaded = {name.partition(".")[0] for name in run.stdout.split()}
+
+    assert loaded & set(unwanted.split()) == set()
+
+
+@pytest.mark.parametrize("path", python_files("plugins", "contrib", "examples"), ids=shown)
+def test_code_outside_the_core_imports_from_public_doors_only(path: Path) -> None:
+    private = [f"{name} (line {line})" for name, line in imported(tree(path)) if name not in PUBLIC]
+
+    assert not private, f"{shown(path)} imports {', '.join(private)}; public is what {LIST.name} lists"
+
+
+@pytest.mark.parametrize("path", pages(), ids=shown)
+def test_code_in_pages_imports_from_public_doors_only(path: Path) -> None:
+    found = [
+        (name, block.line + line)
+        for block in blocks(path.read_text(encoding="utf-8"))
+        if block.info == PYTHON
+        for name, line in imported(ast.parse(block.code))
+    ]
+
+    private = [f"{name} (line {line})" for name, line in found if name not in PUBLIC]
+
+    assert not private, f"{shown(path)} imports {', '.join(private)}; public is what {LIST.name} lists"
+
+
+def imported(root: ast.AST) -> Iterator[tuple[str, int]]:
+    """Every module or name of the core that a file imports, and where."""
+    for node in ast.walk(root):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        yield from ((name, node.lineno) for name in names if f"{name}.".startswith("toolcase."))
+
+
+def test_knows_an_import_of_the_core() -> None:
+    text = "import toolcase.call, toolcase_sqlite\nfrom toolcase import tool\nfrom toolcase.tool import Tool"
+
+    assert [name for name, _ in imported(ast.parse(text))] == [
+        "toolcase.call",
+        "toolcase.tool",
+        "toolcase.tool.Tool",
+    ]

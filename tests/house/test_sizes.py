@@ -1,0 +1,119 @@
+"""The core stays small, and every file and class is called what it holds.
+
+A line of code is one that holds code: blank lines, comments and docstrings (strings that stand alone) do not
+count, each line of a statement over several lines does. How complex a function may be is ruff's matter (C90).
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from pathlib import Path
+
+import pytest
+
+from house.source import PRODUCT, ROOT, module_name, python_files, shown, tree
+
+MAIN_PATH = ("tool", "call", "chain", "invoke", "registry")
+MAIN_PATH_LINES = 1_000
+BESIDE_THE_CORE = {"testing", "cli", "concurrency"}
+CORE_LINES = 5_000
+
+FILE_LINES = 400
+LONGER_FOR_A_REASON: dict[str, str] = {}
+"""Files above 400 lines of any kind, each with why it is not two."""
+
+EMPTY_NAMES = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
+"""Files so called hold anything."""
+
+EMPTY_ENDINGS = ("Base", "Common", "Handler", "Helper", "Manager", "Processor", "Util", "Utils")
+
+SENTENCE_CHARACTERS = 120
+
+_NO_CODE = {
+    tokenize.COMMENT,
+    tokenize.DEDENT,
+    tokenize.ENCODING,
+    tokenize.ENDMARKER,
+    tokenize.INDENT,
+    tokenize.NEWLINE,
+    tokenize.NL,
+}
+
+ALL = python_files(*PRODUCT, "tests")
+
+
+def lines_of_code(text: str) -> int:
+    """How many lines hold code."""
+    lines: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in _NO_CODE:
+            lines |= set(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            if isinstance(node.value.value, str):
+                lines -= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return len(lines)
+
+
+def count(paths: list[Path]) -> dict[str, int]:
+    return {shown(path): lines_of_code(path.read_text(encoding="utf-8")) for path in paths}
+
+
+def test_counts_what_holds_code() -> None:
+    text = '"""Says what."""\n\n# why\nx = [\n    1,  # one\n\n    2,\n]\n"""What x is,\nat length."""\n'
+
+    assert lines_of_code(text) == len(["x = [", "1,", "2,", "]"])
+
+
+def test_the_main_path_is_short() -> None:
+    sizes = count([ROOT / "toolcase" / f"{name}.py" for name in MAIN_PATH])
+
+    assert sum(sizes.values()) <= MAIN_PATH_LINES, sizes
+
+
+def test_the_core_is_small() -> None:
+    core = [path for path in python_files("toolcase") if not BESIDE_THE_CORE & set(path.parts)]
+
+    sizes = count(core)
+
+    assert sum(sizes.values()) <= CORE_LINES, sizes
+
+
+@pytest.mark.parametrize("path", ALL, ids=shown)
+def test_a_long_file_has_a_reason(path: Path) -> None:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+
+    assert lines <= FILE_LINES or LONGER_FOR_A_REASON.get(shown(path)), (
+        f"{shown(path)} has {lines} lines; split it, or give the reason in LONGER_FOR_A_REASON"
+    )
+
+
+def test_no_reason_outlives_its_file() -> None:
+    long = {shown(path) for path in ALL if len(path.read_text(encoding="utf-8").splitlines()) > FILE_LINES}
+
+    assert set(LONGER_FOR_A_REASON) <= long
+
+
+@pytest.mark.parametrize("path", ALL, ids=shown)
+def test_a_file_opens_with_one_sentence(path: Path) -> None:
+    opening = (ast.get_docstring(tree(path)) or "").split("\n\n")[0]
+
+    assert opening, f"{shown(path)}:1: say in one sentence what is found here"
+    assert opening.endswith((".", ":")), f"{shown(path)}:1: not a sentence: {opening!r}"
+    assert len(opening.splitlines()[0]) <= SENTENCE_CHARACTERS
+
+
+@pytest.mark.parametrize("path", ALL, ids=shown)
+def test_a_file_is_called_what_it_holds(path: Path) -> None:
+    assert not EMPTY_NAMES & set(path.relative_to(ROOT).with_suffix("").parts)
+
+
+@pytest.mark.parametrize("path", python_files(*PRODUCT), ids=module_name)
+def test_a_class_is_called_what_it_is(path: Path) -> None:
+    classes = [node for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef)]
+
+    vague = [f"{node.name} (line {node.lineno})" for node in classes if node.name.endswith(EMPTY_ENDINGS)]
+
+    assert not vague, f"{shown(path)}: {', '.join(vague)}"

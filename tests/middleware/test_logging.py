@@ -1,0 +1,135 @@
+"""One record at the start, one at the end."""
+
+import logging
+
+import anyio
+import pytest
+import structlog
+
+from toolcase import Denied, Registry
+from toolcase.runtime import LoggingMiddleware
+from toolcase.testing import Fail, Give, Hang, Script
+
+
+def logged(step, *, level=logging.NOTSET, **settings):
+    """A registry with one tool and what is logged of its calls."""
+    records = []
+
+    def keep(_, method, event):
+        records.append({"level": method, **event})
+        raise structlog.DropEvent
+
+    wrapper = structlog.make_filtering_bound_logger(level)
+    logger = structlog.wrap_logger(structlog.PrintLogger(), processors=[keep], wrapper_class=wrapper)
+    registry = Registry()
+    registry.use(LoggingMiddleware(logger, **settings))
+    registry.add(Script(step).tool("t"))
+    return registry, records
+
+
+async def test_says_when_a_call_starts_and_ends():
+    registry, records = logged(Give(1, after=2))
+
+    await registry.call("t")
+
+    assert records == [
+        {"level": "info", "event": "call.started", "tool": "t"},
+        {"level": "info", "event": "call.ended", "tool": "t", "attempts": 1, "duration": pytest.approx(2)},
+    ]
+
+
+async def test_says_how_a_call_failed_and_how_to_find_it():
+    error = OSError("disk full")
+    registry, records = logged(Fail(error))
+
+    result = await registry.execute("t")
+
+    assert records[1] == {
+        "level": "warning",
+        "event": "call.failed",
+        "tool": "t",
+        "attempts": 1,
+        "duration": 0.0,
+        "code": "TOOL_FAILED",
+        "error": "OSError",
+        "message": "disk full",
+        "correlation_id": result.error.correlation_id,
+        "exc_info": error,
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(Denied("not you"), "DENIED"), (ValueError("not this"), "TOOL_FAILED")]
+)
+async def test_an_error_that_may_be_shown_has_no_traceback(error, code):
+    registry, records = logged(Fail(error))
+
+    await registry.execute("t")
+
+    assert (records[1]["code"], records[1]["message"]) == (code, str(error))
+    assert not {"exc_info", "correlation_id"} & set(records[1])
+
+
+async def test_an_unknown_tool_is_a_failure_too():
+    registry, records = logged(Give())
+
+    await registry.execute("nobody")
+
+    assert (records[1]["tool"], records[1]["code"], records[1]["attempts"]) == ("nobody", "UNKNOWN_TOOL", 0)
+
+
+async def test_a_cancelled_call_is_no_failure():
+    registry, records = logged(Hang())
+
+    with anyio.move_on_after(3):
+        await registry.call("t")
+
+    assert [record["event"] for record in records] == ["call.started", "call.cancelled"]
+    assert records[1]["level"] == "info"
+
+
+async def test_arguments_are_left_out_unless_asked_for():
+    silent, silent_records = logged(Give())
+    open_, open_records = logged(Give(), arguments=True)
+    for registry in (silent, open_):
+        registry.tool(lambda secret: secret, name="echo")
+        await registry.call("echo", secret="s3cret")
+
+    assert "s3cret" not in str(silent_records)
+    assert open_records[0]["arguments"] == {"secret": "s3cret"}
+
+
+async def test_logs_at_the_level_it_is_given():
+    registry, records = logged(Give(), level=logging.DEBUG)
+    quiet = LoggingMiddleware(registry._used[0].middleware.logger, level=logging.DEBUG)
+    other = Registry()
+    other.use(quiet)
+    other.add(Script(Give()).tool("t"))
+
+    await other.call("t")
+
+    assert {record["level"] for record in records} == {"debug"}
+
+
+async def test_below_the_loggers_level_only_failures_are_logged():
+    registry, records = logged(Fail(OSError("disk full")), level=logging.WARNING)
+    registry.add(Script(Give()).tool("fine"), Script(Hang()).tool("slow"))
+
+    await registry.call("fine")
+    await registry.execute("t")
+    with anyio.move_on_after(3):
+        await registry.call("slow")
+
+    assert [(record["event"], record["tool"]) for record in records] == [("call.failed", "t")]
+
+
+async def test_uses_the_structlog_that_the_host_configured(capsys):
+    middleware = LoggingMiddleware()  # made before structlog is configured, as modules do
+    registry = Registry()
+    registry.use(middleware)
+    registry.add(Script(Give()).tool("t"))
+
+    with structlog.testing.capture_logs() as records:
+        await registry.call("t")
+
+    assert [record["event"] for record in records] == ["call.started", "call.ended"]
