@@ -1,0 +1,76 @@
+"""Laws 10 to 13, 15 and 16: trying again."""
+
+import warnings
+
+import anyio
+from hypothesis import given
+from hypothesis import strategies as st
+from laws.strategies import law, outcome, policies, scripts
+
+from toolcase import Registry
+from toolcase.runtime import ExponentialBackoff, RetryMiddleware, RetryPolicy
+from toolcase.testing import Fail, Give, Hang, Script, current_clock
+
+
+def quick(attempts):
+    return RetryMiddleware(RetryPolicy(max_attempts=attempts, backoff=ExponentialBackoff(base=0.1)))
+
+
+@law
+@given(script=scripts)
+async def test_law_10_one_attempt_is_the_identity(script):
+    assert await outcome(script, quick(1)) == await outcome(script)
+
+
+@law
+@given(script=scripts, n=st.integers(1, 6))
+async def test_law_11_runs_until_the_first_accepted_outcome_and_at_most_n_times(script, n):
+    _, starts, _ = await outcome(script, quick(n))
+
+    played = (*script, *script[-1:] * n)[:n]
+    again = [isinstance(step, Fail) and isinstance(step.error, ConnectionError) for step in played]
+    assert starts == (again.index(False) + 1 if False in again else n)
+
+
+@law
+@given(value=st.integers(), policy=policies)
+async def test_law_12_a_tool_that_never_fails_runs_once(value, policy):
+    end, starts, _ = await outcome((Give(value),), RetryMiddleware(policy))
+
+    assert (end, starts) == (("value", value), 1)
+
+
+@law
+@given(script=scripts, n=st.integers(1, 4), m=st.integers(1, 4))
+async def test_law_13_two_multiply_at_most(script, n, m):
+    with warnings.catch_warnings(action="ignore"):
+        _, starts, _ = await outcome(script, quick(n), quick(m))
+
+    assert starts <= n * m
+
+
+@law
+@given(script=scripts, policy=policies, deadline=st.sampled_from([0.5, 2.0, 7.0]))
+async def test_law_15_ends_by_the_deadline_save_for_clean_up(script, policy, deadline):
+    _, _, elapsed = await outcome(script, RetryMiddleware(policy), timeout=deadline)
+
+    cleanup = max((step.cleanup for step in script if isinstance(step, Hang)), default=0.0)
+    assert elapsed <= deadline + cleanup + 1e-6
+
+
+@law
+@given(script=scripts, policy=policies, moment=st.floats(0.01, 20))
+async def test_law_16_after_a_cancellation_no_further_attempt_starts(script, policy, moment):
+    tool, registry = Script(*script), Registry()
+    registry.use(RetryMiddleware(policy))
+    registry.add(tool.tool("t"))
+    began = current_clock().now
+
+    with anyio.move_on_after(moment):
+        await registry.execute("t")
+    starts, cancelled = len(tool.starts), current_clock().now
+    await anyio.sleep(100)
+
+    assert len(tool.starts) == starts
+    assert tool.running == 0
+    assert cancelled - began <= moment + 8 + 1e-6
