@@ -127,6 +127,15 @@ class TestOrder:
             "b | OBSERVE Recorder | GUARD mine | ACT TimeoutMiddleware > RetryMiddleware",
         ]
 
+    def test_what_stands_around_a_tool_can_be_asked_for(self):
+        registry, retry, recorder = Registry(), RetryMiddleware(), Recorder()
+        registry.add(Script(Give()).tool("t", timeout=3))
+        registry.use(retry, recorder, TimeoutMiddleware(5))
+
+        around = registry.around("t")
+
+        assert around == {Stage.OBSERVE: [recorder], Stage.ACT: [retry, TimeoutMiddleware(3)]}
+
     def test_print_of_an_empty_registry_says_so(self):
         assert str(Registry()) == "no tools"
 
@@ -297,9 +306,7 @@ class TestObservers:
 
         how, what = await self.outcome(registry)
 
-        assert (how, what) == (
-            ("value", 7) if isinstance(step, Give) else ("error", step.error)
-        )
+        assert (how, what) == (("value", 7) if isinstance(step, Give) else ("error", step.error))
         assert len(script.starts) == 1
         assert len(faults) <= 1
         assert all(isinstance(fault, MiddlewareFailed) for fault in faults)

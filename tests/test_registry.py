@@ -407,7 +407,7 @@ class TestView:
 class TestReports:
     """What happens outside any one call's chain."""
 
-    EVENT = LateCompletion(tool="t", error=None)
+    EVENT = LateCompletion(tool="t", error=None, elapsed=1.5)
 
     def test_reach_the_listeners_until_they_are_taken_off(self, registry):
         heard = []

@@ -151,7 +151,7 @@ async def test_a_late_end_is_reported_and_not_delivered():
     gate.open.set()
     await until(lambda: events)
 
-    assert events == [LateCompletion(tool="slow", error=None)]
+    assert events == [LateCompletion(tool="slow", error=None, elapsed=5)]
 
 
 async def test_a_late_error_is_reported_too():
@@ -172,7 +172,7 @@ async def test_a_late_error_is_reported_too():
     gate.open.set()
     await until(lambda: events)
 
-    assert events == [LateCompletion(tool="slow", error=error)]
+    assert events == [LateCompletion(tool="slow", error=error, elapsed=5)]
 
 
 async def test_the_thread_can_see_that_nobody_waits_any_more():

@@ -347,6 +347,29 @@ async def test_takes_any_awaitable_from_a_middleware():
     assert await nothing_is_left()
 
 
+@pytest.mark.parametrize(("read_only", "unknown"), [(None, True), (False, True), (True, False)])
+async def test_after_it_the_effect_of_a_tool_that_has_any_is_unknown(read_only, unknown):
+    registry = limited(5, tool=Script(Hang()).tool("t", read_only=read_only))
+
+    result = await registry.execute("t")
+
+    assert result.error.outcome_unknown is unknown
+
+
+async def test_where_the_tool_was_not_started_no_effect_is_unknown():
+    async def slow(call, inner):
+        await anyio.sleep(50)
+
+    registry = Registry()
+    registry.use(slow)
+    registry.add(Script(Hang()).tool("t"))
+
+    result = await registry.execute("t", timeout=5)
+
+    assert not result.error.outcome_unknown
+    assert "5 s, waits and retries included" in result.error.message
+
+
 class TestShielded:
     """Clean-up that is not interrupted."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 import time
 from datetime import UTC, datetime
@@ -50,7 +51,8 @@ def seconds(value: float, setting: str) -> float:
     """`value` if it is a duration above 0 (infinity included), else an error that names the setting."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{setting} must be a number of seconds, got {value!r}")
-    if not value > 0:
+    # An integer beyond all floats cannot be added to a clock.
+    if not (0 < value <= sys.float_info.max or value == math.inf):
         raise ValueError(f"{setting} must be above 0 seconds, got {value!r}; use math.inf for no limit")
     return value
 

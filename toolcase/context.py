@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -33,10 +33,16 @@ class ExecutionContext:
     parent_span_id: str | None = None
     idempotency_key: str | None = None
     """The same key for the same intended effect: a tool hands it on to what it calls."""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """What else the host knows; a copy, which cannot be assigned to."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        # A read-only mapping can be neither pickled nor copied.
+        return _rebuilt, (type(self), {**values, "metadata": dict(self.metadata)})
 
     def child(self, *, new_span: bool = True) -> Self:
         """The context of something nested in this one: the same, save for its span."""
@@ -57,3 +63,7 @@ class ExecutionContext:
     def __from_call__(call: Any) -> ExecutionContext:
         context: ExecutionContext = call.context
         return context
+
+
+def _rebuilt(kind: type[ExecutionContext], values: dict[str, Any]) -> ExecutionContext:
+    return kind(**values)

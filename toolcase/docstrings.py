@@ -9,17 +9,21 @@ from collections.abc import Iterator
 _SECTION = re.compile(
     r"(args|arguments|parameters|params|returns?|yields?|raises|examples?|notes?):\s*$", re.IGNORECASE
 )
-_GOOGLE = re.compile(r"(?P<name>\*{0,2}\w+)\s*(?:\([^)]*\))?:\s*(?P<text>.*)")
+_GOOGLE = re.compile(r"(?P<name>\*{0,2}\w+)\s*(?:\(.*?\))?:\s*(?P<text>.*)")
 _FIELD = re.compile(r":param(?:\s+[\w\[\], |.]+?)?\s+(?P<name>\w+):\s*(?P<text>.*)")
 _ANY_FIELD = re.compile(r":\w+(?:\s[^:]*)?:")
+_UNDERLINE = re.compile(r"-{3,}\s*$")
 _PARAMETER_SECTIONS = ("args", "arguments", "parameters", "params")
 
 
 def summary(docstring: str) -> str:
-    """All that stands before the first section, with its line breaks within paragraphs removed."""
+    """All that stands before the first section or doctest, with the line breaks within paragraphs removed."""
     lines: list[str] = []
     for line in inspect.cleandoc(docstring).splitlines():
-        if _SECTION.match(line) or _ANY_FIELD.match(line) or _is_underlined(docstring, line):
+        if _UNDERLINE.match(line) and lines:
+            lines.pop()  # the heading of a NumPy section
+            break
+        if _SECTION.match(line) or _ANY_FIELD.match(line) or line.startswith(">>>"):
             break
         lines.append(line)
     paragraphs = "\n".join(lines).strip().split("\n\n")
@@ -61,9 +65,3 @@ def _fields(lines: list[str]) -> Iterator[tuple[str, str]]:
             name = ""
         elif name:
             yield name, line.strip()
-
-
-def _is_underlined(docstring: str, line: str) -> bool:
-    """Whether this line is the heading of a NumPy section."""
-    underlined = rf"^\s*{re.escape(line)}\n\s*-{{3,}}\s*$"
-    return bool(line) and re.search(underlined, docstring, re.MULTILINE) is not None

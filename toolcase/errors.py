@@ -18,6 +18,7 @@ ToolError
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -95,7 +96,8 @@ class ToolError(Exception):
         super().__init__(message)
         if retryable is not None:
             self.retryable = retryable
-        if retry_after is not None:
+        # What is no duration says nothing, as with a header; an error that is under way raises no other one.
+        if retry_after is not None and 0 <= retry_after < math.inf:
             self.retry_after = retry_after
 
     @property
@@ -105,7 +107,7 @@ class ToolError(Exception):
             return self._info
         return ErrorInfo(
             code=self.code,
-            message=str(self),
+            message=message_of(self),
             type=type(self).__name__,
             retryable=self.retryable,
             retry_after=self.retry_after,
@@ -119,6 +121,14 @@ class ToolError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # The default would call the class with `args` alone and lose what was given by keyword.
         return _rebuilt, (type(self), self.args, {k: v for k, v in vars(self).items() if k != "_info"})
+
+
+def message_of(error: BaseException) -> str:
+    """What the error says; of one that fails to say it, why."""
+    try:
+        return str(error)
+    except Exception as fault:  # noqa: BLE001  foreign code
+        return f"<no message: it raised {type(fault).__name__}>"
 
 
 def _rebuilt(kind: type[ToolError], args: tuple[Any, ...], state: dict[str, Any]) -> ToolError:
@@ -164,8 +174,15 @@ class ToolTimeout(ToolError, TimeoutError):
     code = ErrorCode.TIMEOUT
     retryable = True
 
-    def __init__(self, message: str = "", *, kind: str = "attempt") -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        kind: str = "attempt",
+        retryable: bool | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, retryable=retryable, retry_after=retry_after)
         self.kind = kind
 
 
@@ -200,8 +217,15 @@ class ApprovalRequired(ToolError):
 
     code = ErrorCode.APPROVAL_REQUIRED
 
-    def __init__(self, message: str = "", *, action_id: str = "") -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        action_id: str = "",
+        retryable: bool | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, retryable=retryable, retry_after=retry_after)
         self.action_id = action_id
 
 

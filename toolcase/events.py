@@ -51,9 +51,13 @@ class GuardFailed(Event, frozen=True, kw_only=True):
 
 
 class LateCompletion(Event, frozen=True, kw_only=True):
-    """A thread ended after its caller had gone; `error` is what it raised, None where it gave a value."""
+    """A thread ended after its caller had gone, `elapsed` seconds after the call began.
+
+    `error` is what it raised, None where it gave a value.
+    """
 
     error: BaseException | None
+    elapsed: float
 
 
 def report_to_log(event: Event) -> None:

@@ -71,7 +71,8 @@ def _threaded(prepare: Callable[[Call], Callable[[], Any]]) -> Inner:
         host = call.host
 
         def late(error: BaseException | None) -> None:
-            host.report(LateCompletion(tool=call.name, error=error))
+            elapsed = host.clock.monotonic() - call.info.started
+            host.report(LateCompletion(tool=call.name, error=error, elapsed=elapsed))
 
         def started() -> None:  # a thread was free; none is no attempt
             call.info.attempts += 1

@@ -6,7 +6,7 @@ import fnmatch
 import logging
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
 from toolcase.call import Call, CallInfo, Inner, Middleware, Stage, running
 from toolcase.chain import Used, arrange, compile_chain, compile_refusal, flat, label
@@ -19,7 +19,8 @@ from toolcase.schema import Arguments, nearest
 from toolcase.threads import Threads
 from toolcase.tool import Tool, tool_of
 
-T = TypeVar("T", bound=Tool[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Registry:
@@ -58,6 +59,12 @@ class Registry:
             taken.add(tool.name)
         self._tools |= {tool.name: tool for tool in made}
 
+    @overload
+    def tool(self, function: Callable[P, R], /) -> Tool[P, R]: ...
+    @overload
+    def tool(self, function: None = None, /, **settings: Any) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
+    @overload
+    def tool(self, function: Callable[P, R], /, **settings: Any) -> Tool[P, R]: ...
     def tool(self, function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
         """`@registry.tool` or `@registry.tool(...)`: make a tool, as `toolcase.tool` does, and add it."""
         if function is None:
@@ -106,13 +113,17 @@ class Registry:
     def __str__(self) -> str:
         """Every tool with what stands around it, outermost first."""
         lines = []
-        for tool in self._tools.values():
-            stages = arrange(tool, self._used)
-            ways = [
-                f"{stage.name} {' > '.join(map(label, stages[stage]))}" for stage in Stage if stages[stage]
+        for name in self._tools:
+            around = [
+                f"{stage.name} {' > '.join(map(label, found))}" for stage, found in self.around(name).items()
             ]
-            lines.append(" | ".join([tool.name, *ways]))
+            lines.append(" | ".join([name, *around]))
         return "\n".join(lines) or "no tools"
+
+    def around(self, name: str) -> dict[Stage, list[Middleware]]:
+        """What stands around a tool, by stage, outermost first; UnknownTool if there is none."""
+        found = arrange(self.get(name), self._used)
+        return {stage: found[stage] for stage in Stage if found[stage]}
 
     # What it does
 

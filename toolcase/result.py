@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from toolcase.call import Call
-from toolcase.errors import ErrorCode, ErrorInfo, ToolError
+from toolcase.errors import ErrorCode, ErrorInfo, ToolError, message_of
 
 MODEL_CHARACTERS = 16_000
 
@@ -31,7 +34,8 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
         """The value, or the exception itself raised."""
         if self.error is None:
             return self.value
-        raise self.error.cause or ToolError(self.error.message)
+        cause = self.error.cause
+        raise ToolError(self.error.message) if cause is None else cause
 
     def for_model(self, max_chars: int = MODEL_CHARACTERS) -> str:
         """A short text for a language model: the value, or what went wrong in words meant for it.
@@ -40,15 +44,16 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
         tool does not expose.
         """
         if self.error is not None:
-            text = f"Error {self.error.code.value}: {self.error.message}"
+            text = f"Error {self.error.code.value}: {self.error.message}".removesuffix(": ")
             if self.error.retry_after is not None:
                 text += f" (try again after {self.error.retry_after:g} s)"
         else:
             text = as_text(self.value)
-        if len(text) <= max_chars:
-            return text
-        note = f"... [cut: {len(text)} characters in all]"
-        return text[: max(0, max_chars - len(note))] + note[:max_chars]
+        if len(text) > max_chars:
+            room = max(0, max_chars)
+            note = f"... [cut: {len(text)} characters in all]"
+            text = text[: max(0, room - len(note))] + note[:room]
+        return _encodable(text)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data; a value that JSON cannot say stands there as text."""
@@ -65,13 +70,13 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
 def describe(error: BaseException, call: Call, elapsed: float) -> ErrorInfo:
     """What is known of a call that failed with `error`; its message may be shown to a model."""
     info, tool = call.info, call.tool
-    code, message, correlation_id = ErrorCode.TOOL_FAILED, str(error), ""
+    code, message, correlation_id = ErrorCode.TOOL_FAILED, message_of(error), ""
     retryable, retry_after = False, info.retry_after
     if isinstance(error, ToolError):
         code, retryable = error.code, error.retryable
         retry_after = error.retry_after if error.retry_after is not None else retry_after
     elif tool is not None and tool.exposes(error):
-        message = f"{type(error).__name__}: {error}"
+        message = f"{type(error).__name__}: {message}".removesuffix(": ")
     else:
         correlation_id = info.correlation_id
         message = f"{type(error).__name__} (details are in the host's log under {correlation_id})"
@@ -100,22 +105,50 @@ def _earlier(error: BaseException, call: Call) -> ErrorInfo:
 def as_text(value: Any) -> str:
     """A value for a reader of text: strings as they are, bytes by their size, the rest as JSON."""
     if isinstance(value, str):
-        return value
+        return str.__str__(value)  # of an enum its text, not its name
     if isinstance(value, bytes | bytearray | memoryview):
-        return f"<{len(value)} bytes>"
-    from pydantic_core import to_json
-
-    return to_json(value, fallback=_fallback, inf_nan_mode="strings", bytes_mode="base64").decode()
+        return f"<{memoryview(value).nbytes} bytes>"
+    return _as_json(value)
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON data."""
-    from pydantic_core import to_jsonable_python
+    """A value as JSON data; what JSON cannot say stands there as text."""
+    try:
+        return json.loads(_as_json(value), parse_constant=str)
+    except (ValueError, RecursionError):  # an integer with more digits than Python reads, or too deep
+        return _unsayable(value)
 
-    return to_jsonable_python(value, fallback=_fallback, inf_nan_mode="strings", bytes_mode="base64")
+
+def _as_json(value: Any) -> str:
+    """The value as JSON; where it is odd in some part, as much of it as can be said."""
+    from pydantic_core import to_json
+
+    if isinstance(value, Iterator):
+        return json.dumps(_unsayable(value))  # it may have no end, and can be read only once
+    with contextlib.suppress(Exception):  # it may be any object, with any fault
+        return to_json(value, fallback=_fallback, inf_nan_mode="strings", bytes_mode="base64").decode()
+    try:
+        # Slower, and takes half a surrogate pair, as it comes out of foreign JSON.
+        return _encodable(json.dumps(value, default=_fallback, ensure_ascii=False))
+    except Exception:  # noqa: BLE001  as above
+        return json.dumps(_unsayable(value))
+
+
+def _encodable(text: str) -> str:
+    """The same text, without the half surrogate pairs that no encoding can carry."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _unsayable(value: Any) -> str:
+    return f"<{type(value).__name__}>"  # not its repr: that may hold an address or a secret
 
 
 def _fallback(value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
-        return msgspec.to_builtins(value)
-    return f"<{type(value).__name__}>"  # not its repr: that may hold an address or a secret
+        config = value.__struct_config__
+        tag = {config.tag_field: config.tag} if config.tag_field else {}
+        values = (getattr(value, name) for name in value.__struct_fields__)
+        return tag | dict(zip(value.__struct_encode_fields__, values, strict=True))
+    return _unsayable(value)

@@ -143,7 +143,10 @@ _shield: ContextVar[_Shield | None] = ContextVar("shield", default=None)
 
 
 def _late(call: Call, seconds: float, kind: str) -> ToolTimeout:
-    return ToolTimeout(f"{call.name!r} took longer than {seconds:g} s", kind=kind)
+    if call.info.attempts and not (call.tool is not None and call.tool.read_only):
+        call.info.outcome_unknown = True  # it was stopped on its way, or runs on in its thread
+    scope = ", waits and retries included" if kind == "total" else ""
+    return ToolTimeout(f"{call.name!r} took longer than {seconds:g} s{scope}", kind=kind)
 
 
 @types.coroutine

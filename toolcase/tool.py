@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 import msgspec
 import wrapt
 
 from toolcase import docstrings
 from toolcase.clock import seconds
-from toolcase.schema import Schema, build
+from toolcase.schema import Schema, build, underlying
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,29 +47,42 @@ class ToolOptions:
     validate_result: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f"a tool's name must be a string, got {self.name!r}")
         if not self.name or len(self.name) > NAME_CHARACTERS or not self.name.isprintable():
             raise ValueError(
                 f"a tool's name is 1 to {NAME_CHARACTERS} printable characters, got {self.name!r}"
             )
         if self.timeout is not None:
             seconds(self.timeout, f"timeout of tool {self.name!r}")
-        if isinstance(self.tags, str):
-            raise TypeError(f"tags of tool {self.name!r} must be several strings, got {self.tags!r}")
-        object.__setattr__(self, "tags", frozenset(self.tags))
-        object.__setattr__(self, "middleware", tuple(self.middleware))
-        object.__setattr__(self, "expose", tuple(self.expose))
-        if self.read_only:
-            if self.destructive or self.idempotent is False:
-                raise ValueError(
-                    f"tool {self.name!r} is declared read_only=True and also "
-                    f"destructive={self.destructive}, idempotent={self.idempotent}; "
-                    "a read-only tool is idempotent and destroys nothing: leave these two out"
+        for setting in ("read_only", "idempotent", "destructive", "strict", "validate_result"):
+            if not isinstance(getattr(self, setting), bool | None):
+                raise TypeError(
+                    f"{setting} of tool {self.name!r} must be True or False, got {getattr(self, setting)!r}"
                 )
-            object.__setattr__(self, "idempotent", True)
-            object.__setattr__(self, "destructive", False)
+        object.__setattr__(self, "tags", frozenset(self._several("tags")))
+        object.__setattr__(self, "middleware", tuple(self._several("middleware")))
+        object.__setattr__(self, "expose", tuple(self._several("expose")))
+        shown: Any  # whatever a host wrote there
+        for shown in self.expose:
+            if not (isinstance(shown, type) and issubclass(shown, Exception)):
+                raise TypeError(f"expose of tool {self.name!r} must be exception types, got {shown!r}")
+        if self.read_only and (self.destructive or self.idempotent is False):
+            raise ValueError(
+                f"tool {self.name!r} is declared read_only=True and also "
+                f"destructive={self.destructive}, idempotent={self.idempotent}; "
+                "a read-only tool is idempotent and destroys nothing: leave these two out"
+            )
+
+    def _several(self, setting: str) -> Iterable[Any]:
+        values = getattr(self, setting)
+        # A class may be iterable, as an Enum is, and yet be meant as one.
+        if isinstance(values, str | bytes | type) or not isinstance(values, Iterable):
+            raise TypeError(f"{setting} of tool {self.name!r} must be several, in a list, got {values!r}")
+        return values
 
 
-class Tool(wrapt.FunctionWrapper[P, R]):
+class Tool(wrapt.BaseObjectProxy[Callable[P, R]], Generic[P, R]):
     """A function with what a registry needs to know of it. Calling it calls the function, with no registry.
 
     Two tools of one function are two tools: equality is identity. The function is left as it was.
@@ -77,9 +91,9 @@ class Tool(wrapt.FunctionWrapper[P, R]):
     def __init__(
         self, function: Callable[P, R], options: ToolOptions, *, children: Iterable[Tool[..., Any]] = ()
     ) -> None:
-        super().__init__(function, _call_through)
+        super().__init__(function)
         # wrapt keeps attributes that begin with _self_ on the wrapper; others would go to the function.
-        self._self_kind = _kind(function, options.name)
+        self._self_kind = _kind(function, options)
         self._self_options = options
         self._self_children = tuple(children)
         self._self_schema: Schema | None = None
@@ -125,12 +139,12 @@ class Tool(wrapt.FunctionWrapper[P, R]):
     @property
     def idempotent(self) -> bool | None:
         """Whether running it twice does no more than running it once; None where nobody said."""
-        return self._self_options.idempotent
+        return True if self.read_only else self._self_options.idempotent
 
     @property
     def destructive(self) -> bool | None:
         """Whether it may destroy something; None where nobody said."""
-        return self._self_options.destructive
+        return False if self.read_only else self._self_options.destructive
 
     @property
     def timeout(self) -> float | None:
@@ -152,7 +166,12 @@ class Tool(wrapt.FunctionWrapper[P, R]):
         """Schema and validator, built on first use; TypeError if the signature cannot make a tool."""
         if self._self_schema is None:
             options = self._self_options
-            self._self_schema = build(self.__wrapped__, tool=options.name, strict=options.strict)
+            self._self_schema = build(
+                self.__wrapped__,
+                tool=options.name,
+                strict=options.strict,
+                checks_result=options.validate_result,
+            )
         return self._self_schema
 
     @property
@@ -168,13 +187,16 @@ class Tool(wrapt.FunctionWrapper[P, R]):
         """Another tool of the same function, with some settings changed."""
         return Tool(self.__wrapped__, replace(self._self_options, **changes), children=self._self_children)
 
-    if TYPE_CHECKING:
-        # As a field of a record a tool is itself; only as a method of a class it binds.
-        @overload  # type: ignore[override]
-        def __get__(self, instance: msgspec.Struct, owner: Any = None) -> Tool[P, R]: ...
-        @overload
-        def __get__(self, instance: object, owner: Any = None) -> Callable[..., R]: ...
-        def __get__(self, instance: Any, owner: Any = None) -> Any: ...
+    @overload
+    def __get__(self, instance: msgspec.Struct | None, owner: Any = None) -> Tool[P, R]: ...
+    @overload
+    def __get__(self, instance: object, owner: Any = None) -> Tool[..., R]: ...
+    def __get__(self, instance: Any, owner: Any = None) -> Tool[..., R]:
+        """Of a method: the tool itself on the class, a tool of the bound method on an object."""
+        bind = getattr(type(self.__wrapped__), "__get__", None)
+        if instance is None or bind is None:
+            return self
+        return Tool(bind(self.__wrapped__, instance, owner), self._self_options, children=self._self_children)
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -227,28 +249,33 @@ def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
 
 
 def tool_of(function: Callable[P, R], **settings: Any) -> Tool[P, R]:
-    """What `tool` does, as a plain function."""
-    if isinstance(function, type) or not callable(function):
-        raise TypeError(f"@tool takes a function, got {function!r}")
+    """What `tool` does, as a plain function; of a tool it makes another one with some settings changed."""
     settings = {key: value for key, value in settings.items() if value is not None}
-    settings.setdefault("name", getattr(function, "__name__", type(function).__name__))
-    settings.setdefault("description", docstrings.summary(inspect.getdoc(function) or ""))
+    if isinstance(function, Tool):
+        return function.with_options(**settings)
+    if isinstance(function, type) or not callable(function):
+        raise TypeError(f"@tool takes a function, got {function!r}; put it directly above a `def`")
+    named: Any = function
+    while isinstance(named, functools.partial):
+        named = named.func
+    docstring = inspect.getdoc(named) or underlying(function).__doc__ or ""
+    settings.setdefault("name", getattr(named, "__name__", type(named).__name__))
+    settings.setdefault("description", docstrings.summary(docstring))
     return Tool(function, ToolOptions(**settings))
 
 
-def _call_through(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-    """A bound method of a tool calls the method."""
-    return wrapped(*args, **kwargs)
-
-
-def _kind(function: Callable[..., Any], name: str) -> Kind:
-    code = getattr(function, "__code__", None)
-    if code is not None and code.co_flags & inspect.CO_VARARGS:
-        raise TypeError(f"tool {name!r} cannot take *args: a caller gives arguments by name")
-    if inspect.isasyncgenfunction(function):
+def _kind(function: Callable[..., Any], options: ToolOptions) -> Kind:
+    plain = underlying(function)
+    code = getattr(plain, "__code__", None)
+    # What functools.wraps made takes *args and says otherwise.
+    if code is not None and code.co_flags & inspect.CO_VARARGS and not hasattr(plain, "__wrapped__"):
+        raise TypeError(f"tool {options.name!r} cannot take *args: a caller gives arguments by name")
+    if inspect.isasyncgenfunction(plain):
+        if options.validate_result:
+            raise TypeError(f"tool {options.name!r} gives chunks; validate_result=True is for one value")
         return Kind.STREAM
-    if inspect.iscoroutinefunction(function):
+    if inspect.iscoroutinefunction(plain):
         return Kind.ASYNC
-    if inspect.isgeneratorfunction(function):
-        raise TypeError(f"tool {name!r} is a generator that is not async; write it with `async def`")
+    if inspect.isgeneratorfunction(plain):
+        raise TypeError(f"tool {options.name!r} is a generator that is not async; write it with `async def`")
     return Kind.SYNC

@@ -1,4 +1,4 @@
-"""What the public doors show, read from the source: `python tests/house/public_names.py --write` notes it down."""
+"""What the public doors show, as the source says; `--write` notes it down in public_names.txt."""
 
 from __future__ import annotations
 
@@ -72,9 +72,7 @@ def _imports(root: ast.Module) -> Iterator[ast.ImportFrom]:
 
 def _is_type_variable(value: ast.expr | None) -> bool:
     return (
-        isinstance(value, ast.Call)
-        and isinstance(value.func, ast.Name)
-        and value.func.id in _TYPE_VARIABLES
+        isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in _TYPE_VARIABLES
     )
 
 

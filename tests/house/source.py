@@ -16,7 +16,7 @@ _BUILT = {"build", "dist", "node_modules"}
 
 @functools.cache
 def files() -> tuple[Path, ...]:
-    """What is committed or would be: git's own list, or in an unpacked source archive all that is not hidden."""
+    """What is committed or would be, by git's own list; without git all that is not hidden."""
     if (ROOT / ".git").exists():
         command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout

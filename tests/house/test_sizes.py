@@ -21,7 +21,11 @@ BESIDE_THE_CORE = {"testing", "cli", "concurrency"}
 CORE_LINES = 5_000
 
 FILE_LINES = 400
-LONGER_FOR_A_REASON: dict[str, str] = {}
+LONGER_FOR_A_REASON = {
+    "tests/test_chain.py": "mirrors chain.py: many short tests, grouped by stage",
+    "tests/test_registry.py": "mirrors registry.py: many short tests, grouped by verb",
+    "tests/test_timer.py": "mirrors timer.py: many short tests, grouped by who cancels",
+}
 """Files above 400 lines of any kind, each with why it is not two."""
 
 EMPTY_NAMES = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
@@ -51,10 +55,13 @@ def lines_of_code(text: str) -> int:
         if token.type not in _NO_CODE:
             lines |= set(range(token.start[0], token.end[0] + 1))
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            if isinstance(node.value.value, str):
-                lines -= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+        if isinstance(node, ast.Expr) and _is_text(node.value):
+            lines -= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     return len(lines)
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def count(paths: list[Path]) -> dict[str, int]:

@@ -4,8 +4,8 @@ import warnings
 
 from hypothesis import given
 from hypothesis import strategies as st
-from laws.strategies import acting, identity_of, law, noting, outcome, scripts, stages
 
+from laws.strategies import acting, identity_of, law, noting, outcome, scripts, stages
 from toolcase import Registry
 from toolcase.runtime import compose
 from toolcase.testing import Script
@@ -71,7 +71,9 @@ async def test_law_6_a_synchronous_tool_and_its_twin_end_alike(script, used):
             registry.use(*used)
             registry.add(function)
             result = await registry.execute(function.__name__)
-        ends.append((result.value, result.error and (result.error.code, result.error.message), result.attempts))
+        ends.append(
+            (result.value, result.error and (result.error.code, result.error.message), result.attempts)
+        )
 
     assert ends[0] == ends[1]
 

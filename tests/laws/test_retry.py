@@ -5,8 +5,8 @@ import warnings
 import anyio
 from hypothesis import given
 from hypothesis import strategies as st
-from laws.strategies import law, outcome, policies, scripts
 
+from laws.strategies import law, outcome, policies, scripts
 from toolcase import Registry
 from toolcase.runtime import ExponentialBackoff, RetryMiddleware, RetryPolicy
 from toolcase.testing import Fail, Give, Hang, Script, current_clock

@@ -7,8 +7,8 @@ import time
 import anyio
 from hypothesis import given
 from hypothesis import strategies as st
-from laws.strategies import law, outcome, scripts
 
+from laws.strategies import law, outcome, scripts
 from toolcase import Registry, ToolTimeout
 from toolcase.runtime import TimeoutMiddleware
 from toolcase.testing import Give, Hang, Script, current_clock
@@ -45,7 +45,9 @@ async def test_law_21_what_is_quicker_than_its_limit_does_not_notice_it(script, 
 
 
 @law
-@given(limit=limits, moment=limits, step=st.one_of(st.builds(Give, st.just(1), after=limits), st.just(Hang())))
+@given(
+    limit=limits, moment=limits, step=st.one_of(st.builds(Give, st.just(1), after=limits), st.just(Hang()))
+)
 async def test_law_22_every_race_of_ends_has_exactly_one_outcome(limit, moment, step):
     registry, ends = Registry(), []
     registry.use(TimeoutMiddleware(limit))

@@ -3,7 +3,13 @@
 import pytest
 
 from toolcase import Registry, ToolTimeout
-from toolcase.runtime import ExponentialBackoff, LoggingMiddleware, RetryMiddleware, RetryPolicy, TimeoutMiddleware
+from toolcase.runtime import (
+    ExponentialBackoff,
+    LoggingMiddleware,
+    RetryMiddleware,
+    RetryPolicy,
+    TimeoutMiddleware,
+)
 from toolcase.testing import Fail, Give, Hang, Recorder, Script, current_clock
 
 RETRY = RetryMiddleware(RetryPolicy(backoff=ExponentialBackoff(base=1, jitter=False)))

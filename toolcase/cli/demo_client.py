@@ -45,12 +45,15 @@ class Client:
             except anyio.BrokenResourceError:
                 raise ConnectionResetError("the server reset the connection") from None
         received.seek(0)
-        return _read(received)
+        return read(received)
 
 
-def _read(answer: io.BytesIO) -> Any:
+def read(answer: io.BytesIO) -> Any:
     """The JSON of an answer with status 200; an error that says when to come back for 503."""
-    status = int(answer.readline().split()[1])
+    status_line = answer.readline().split()
+    if not status_line:
+        raise ConnectionResetError("the server closed the connection without an answer")
+    status = int(status_line[1])
     headers = http.client.parse_headers(answer)
     if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
         raise Unavailable("the server answered 503", retry_after=float(headers["Retry-After"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from types import MappingProxyType
 
 from toolcase.errors import ErrorCode, ErrorInfo
 
@@ -18,8 +19,8 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-_OF_CODE = {ErrorCode.DENIED: Exit.DENIED, ErrorCode.APPROVAL_REQUIRED: Exit.APPROVAL}
-_OF_CALLER = {ErrorCode.UNKNOWN_TOOL, ErrorCode.INVALID_ARGUMENTS}
+_OF_CODE = MappingProxyType({ErrorCode.DENIED: Exit.DENIED, ErrorCode.APPROVAL_REQUIRED: Exit.APPROVAL})
+_OF_CALLER = frozenset({ErrorCode.UNKNOWN_TOOL, ErrorCode.INVALID_ARGUMENTS})
 
 
 def exit_of(error: ErrorInfo | None) -> Exit:

@@ -23,9 +23,9 @@ def command(settings: Settings, as_json: bool) -> None:
     elif tools:
         width = max(len(tool.name) for tool in tools)
         for tool in tools:
-            words = " ".join(f"[{word}]" for word in effects(tool))
-            line = f"{click.style(tool.name.ljust(width), bold=True)}  {tool.description}"
-            click.echo(f"{line} {click.style(words, dim=True)}".rstrip())
+            words = [f"[{word}]" for word in effects(tool)]
+            said = " ".join([" " * (width - len(tool.name) + 1), tool.description, *words])
+            click.echo(f"{click.style(tool.name, bold=True)}{said}".rstrip())
     else:
         click.echo("the app has no tools", err=True)
 

@@ -6,18 +6,21 @@ import importlib
 import logging
 import os
 import sys
+from types import MappingProxyType
 
 import click
 
 from toolcase.cli.exits import Exit
 from toolcase.cli.settings import Settings
 
-COMMANDS = {
-    "call": "Call a tool and print what it gives.",
-    "demo": "Watch real tools fail and the middleware deal with it.",
-    "describe": "Show one tool: its parameters, effects and middleware.",
-    "list": "List the tools of the app.",
-}
+COMMANDS = MappingProxyType(
+    {
+        "call": "Call a tool and print what it gives.",
+        "demo": "Watch real tools fail and the middleware deal with it.",
+        "describe": "Show one tool: its parameters, effects and middleware.",
+        "list": "List the tools of the app.",
+    }
+)
 """Each is `command` in the module of its name; the words stand here so that help imports none of them."""
 
 
@@ -35,7 +38,7 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(sorted(COMMANDS.items()))
+            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
 
     def invoke(self, ctx: click.Context) -> object:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -35,16 +36,17 @@ class ExponentialBackoff:
     jitter: bool = True
 
     def __post_init__(self) -> None:
-        seconds(self.base, "base")
-        seconds(self.cap, "cap")
-        if math.isinf(self.cap) or math.isinf(self.base):
-            raise ValueError(f"base and cap must be finite seconds, got {self.base!r} and {self.cap!r}")
-        if isinstance(self.factor, bool) or not 1 <= self.factor < math.inf:
+        for setting in ("base", "cap"):
+            if math.isinf(seconds(getattr(self, setting), setting)):
+                raise ValueError(f"{setting} must be finite seconds, got {getattr(self, setting)!r}")
+        if isinstance(self.factor, bool) or not isinstance(self.factor, int | float):
+            raise TypeError(f"factor must be a number, got {self.factor!r}")
+        if not 1 <= self.factor <= sys.float_info.max:
             raise ValueError(f"factor must be a finite number of at least 1, got {self.factor!r}")
 
     def wait(self, attempt: int, random: Random) -> float:
-        # In logarithms, because the power itself overflows from the 1,025th attempt on.
-        exponent = (attempt - 1) * math.log(self.factor)
-        limit = self.cap if exponent > math.log(self.cap / self.base) else self.base * math.exp(exponent)
-        limit = min(limit, self.cap)
+        try:
+            limit = min(self.cap, self.base * float(self.factor) ** (attempt - 1))
+        except OverflowError:  # from the 1,025th attempt on, where the factor is 2
+            limit = self.cap
         return limit * random() if self.jitter else limit

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -43,13 +44,26 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         count(self.max_attempts, "max_attempts")
-        if isinstance(self.max_retry_after, bool) or not self.max_retry_after >= 0:
-            raise ValueError(f"max_retry_after must be 0 seconds or more, got {self.max_retry_after!r}")
-        types = self.retry_on if isinstance(self.retry_on, tuple) else (self.retry_on,)
-        for entry in types:
-            wrong_type = isinstance(entry, type) and not issubclass(entry, Exception)
-            if wrong_type or not callable(entry):
-                raise TypeError(f"retry_on takes exception types or a predicate, got {entry!r}")
+        limit: Any = self.max_retry_after
+        if isinstance(limit, bool) or not isinstance(limit, int | float):
+            raise TypeError(f"max_retry_after must be a number of seconds, got {limit!r}")
+        if not limit >= 0:
+            raise ValueError(f"max_retry_after must be 0 seconds or more, got {limit!r}")
+        if isinstance(self.backoff, type) or not callable(getattr(self.backoff, "wait", None)):
+            raise TypeError(f"backoff must have wait(attempt, random), got {self.backoff!r}")
+        self._check_retry_on()
+
+    def _check_retry_on(self) -> None:
+        several = self.retry_on if isinstance(self.retry_on, tuple) else None
+        for entry in (self.retry_on,) if several is None else several:
+            if isinstance(entry, type):
+                fits = issubclass(entry, Exception)
+            else:
+                fits = several is None and callable(entry)
+            if not fits:
+                raise TypeError(f"retry_on takes exception types or one predicate, got {entry!r}")
+            if inspect.iscoroutinefunction(entry):
+                raise TypeError(f"retry_on takes a predicate that is not async, got {entry!r}")
 
     def accepts(self, error: Exception) -> bool:
         """Whether this error is worth another try."""
@@ -64,18 +78,25 @@ def retry_after(error: BaseException, now: datetime) -> float | None:
     Read from `error.retry_after`, or from the `Retry-After` header (seconds or an HTTP date, RFC 9110
     section 10.2.3) of `error.response.headers` or `error.headers`, where HTTP clients keep them.
     """
-    said: Any = getattr(error, "retry_after", None)
-    if said is None:
-        response = getattr(error, "response", error)
-        headers = getattr(response, "headers", None)
-        said = _header(headers) if isinstance(headers, Mapping) or hasattr(headers, "get") else None
+    try:
+        said = _said(error)
+    except Exception:  # noqa: BLE001  foreign code, and the error at hand must not be lost to it
+        return None
     wait = _seconds(said, now)
     return wait if wait is not None and 0 < wait < math.inf else None
 
 
-def _header(headers: Any) -> Any:
-    # Header mappings of HTTP clients ignore case; a plain dict does not.
-    return headers.get("retry-after") or headers.get("Retry-After")
+def _said(error: BaseException) -> Any:
+    said: Any = getattr(error, "retry_after", None)
+    if said is not None:
+        return said
+    for holder in (getattr(error, "response", None), error):
+        headers: Any = getattr(holder, "headers", None)
+        # Not `headers.get`: header mappings of HTTP clients ignore case, a plain dict does not.
+        for name, value in headers.items() if hasattr(headers, "items") else ():
+            if str(name).lower() == "retry-after":
+                return value
+    return None
 
 
 def _seconds(said: Any, now: datetime) -> float | None:
@@ -83,6 +104,8 @@ def _seconds(said: Any, now: datetime) -> float | None:
         return None
     try:
         return float(said)
+    except OverflowError:
+        return None
     except ValueError:
         pass
     try:

@@ -1,0 +1,138 @@
+"""What tests of commands share: an app in the current folder, and a way to run the program in-process."""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from click.testing import CliRunner, Result
+
+from toolcase.cli import main
+
+APP = '''
+"""An app with a tool for each way in which a call can end."""
+
+import enum
+from typing import Literal
+
+from toolcase import ApprovalRequired, Denied, RateLimited, Registry
+from toolcase.runtime import LoggingMiddleware, RetryMiddleware, TimeoutMiddleware
+
+registry = Registry()
+registry.use(LoggingMiddleware(), TimeoutMiddleware(5))
+empty = Registry()
+number = 5
+
+
+class Size(enum.Enum):
+    SMALL = "1"
+    LARGE = "2"
+
+
+@registry.tool(read_only=True, tags=["sums"], timeout=2)
+def add(a: int, b: int = 2) -> int:
+    """Add two numbers.
+
+    Args:
+        a: the first one
+    """
+    return a + b
+
+
+@registry.tool(idempotent=False, destructive=False)
+async def echo(text: str = "", number: int | str | None = None, size: Size = Size.SMALL, any=None,
+               note: str | None = None, mode: Literal["a", "b"] = "a", items: list[int] = []) -> dict:
+    given = dict(text=text, number=number, size=size.value, any=any, note=note, mode=mode, items=items)
+    return {key: value for key, value in given.items() if value not in (None, "", "1", "a", [])}
+
+
+@registry.tool
+async def hello():
+    return "hello"
+
+
+@registry.tool
+async def crash():
+    raise RuntimeError("the disk is full")
+
+
+@registry.tool
+async def limited():
+    raise RateLimited("too many", retry_after=2.5)
+
+
+@registry.tool
+async def calls_wrongly():
+    return await registry.call("add", c=1)
+
+
+@registry.tool(destructive=True)
+async def forbidden():
+    raise Denied("not for you")
+
+
+@registry.tool
+async def asks():
+    raise ApprovalRequired("ask Ada")
+
+
+@registry.tool
+async def interrupted():
+    raise KeyboardInterrupt
+
+
+@registry.tool(idempotent=False, middleware=[RetryMiddleware()])
+async def lost():
+    raise ConnectionResetError("gone")
+
+
+def make():
+    return registry
+
+
+def make_with(name):
+    return registry
+
+
+async def make_later():
+    return registry
+'''
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current folder, with `app.py` in it; what the program imports and sets is undone afterwards."""
+    (tmp_path / "app.py").write_text(APP)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delenv("TOOLCASE_DEBUG", raising=False)
+    modules, root = set(sys.modules), logging.getLogger()
+    level, handlers = root.level, [*root.handlers]
+    yield tmp_path
+    for name in set(sys.modules) - modules:
+        # Only those of the test: one of the installed packages must not be there twice.
+        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(tmp_path)):
+            del sys.modules[name]
+    root.setLevel(level)
+    root.handlers[:] = handlers
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def run(folder: Path) -> Run:
+    """Run the program with these words."""
+
+    def run(*words: str, **settings: object) -> Result:
+        return CliRunner().invoke(main, words, prog_name="toolcase", **settings)
+
+    return run
+
+
+@pytest.fixture
+def app(run: Run) -> Run:
+    """The same with `--app app:registry`."""
+    return lambda *words, **settings: run("--app", "app:registry", *words, **settings)

@@ -1,0 +1,123 @@
+"""`toolcase demo`: as the console script for machines, and at the same time in-process for people."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from click.testing import CliRunner, Result
+
+from toolcase.cli import main
+
+PROGRAM = Path(sys.executable).with_name("toolcase")
+
+
+class Shown(NamedTuple):
+    """Both runs, which take some seconds: every test looks at the same two."""
+
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+    text: Result
+    left_behind: list[Path]
+
+    @property
+    def calls(self) -> list[dict]:
+        return json.loads(self.stdout)["calls"]
+
+    @property
+    def summary(self) -> dict:
+        return json.loads(self.stdout)["summary"]
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    folder = tmp_path_factory.mktemp("demo")
+    strict = {"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error", "TMPDIR": str(folder)}
+    began = time.monotonic()
+    with subprocess.Popen(
+        [PROGRAM, "demo", "--json"], stdout=-1, stderr=-1, text=True, env={**os.environ, **strict}
+    ) as process:
+        text = CliRunner().invoke(main, ["demo"], prog_name="toolcase")
+        stdout, stderr = process.communicate(timeout=30)
+    seconds = time.monotonic() - began
+    return Shown(process.returncode, stdout, stderr, seconds, text, list(folder.iterdir()))
+
+
+def test_it_ends_well_and_soon(shown):
+    assert shown.code == 0
+    assert shown.seconds < 15
+
+
+def test_it_leaves_nothing_behind_and_warns_of_nothing(shown):
+    assert shown.stderr == ""
+    assert shown.left_behind == []
+
+
+def test_every_call_is_a_row(shown):
+    assert len(shown.calls) >= 10
+    assert all({"tool", "outcome", "attempts", "duration"} <= row.keys() for row in shown.calls)
+
+
+def test_some_calls_were_retried_and_came_out_right(shown):
+    retried = [row for row in shown.calls if row["attempts"] > 1 and row["outcome"] == "ok"]
+
+    assert len(retried) >= 2
+
+
+def test_retry_after_was_honoured(shown):
+    assert any(failure["wait"] == 1.0 for row in shown.calls for failure in row["failures"])
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    ["TIMEOUT", "UNAVAILABLE", "INVALID_ARGUMENTS", "UNKNOWN_TOOL", "DENIED", "OVERLOADED", "TOOL_FAILED"],
+)
+def test_some_calls_were_cut_off_or_refused(shown, outcome):
+    assert outcome in [row["outcome"] for row in shown.calls]
+
+
+def test_an_effect_of_unknown_outcome_was_not_repeated(shown):
+    (note,) = [row for row in shown.calls if row["outcome_unknown"]]
+
+    assert (note["tool"], note["attempts"]) == ("add_note", 1)
+
+
+def test_threads_ended_later_than_their_callers(shown):
+    left = [row for row in shown.calls if row["thread_ended"] is not None]
+
+    assert len(left) == 2
+    assert all(row["thread_ended"] > row["duration"] for row in left)
+
+
+def test_the_summary_counts_the_rows(shown):
+    summary, rows = shown.summary, shown.calls
+
+    assert summary["calls"] == len(rows)
+    assert summary["ok"] == sum(row["outcome"] == "ok" for row in rows)
+    assert summary["hangs_cut_off"] == sum(f["timed_out"] for row in rows for f in row["failures"])
+    assert summary["hang_without_limit"] == max(row["thread_ended"] or 0 for row in rows)
+    assert summary["faults_kept_from_callers"] == 1
+
+
+def test_people_read_what_happened_as_it_happened(shown):
+    lines = shown.text.stdout.splitlines()
+
+    assert shown.text.exit_code == 0
+    assert "  4 fetch_package(name='anyio')" in lines
+    assert "  4   Unavailable: the server answered 503, waits 1.00 s" in lines
+    assert "  4   attempt 2" in lines
+    assert any(line.startswith("  4   ok (") and "3 attempts" in line for line in lines)
+    assert any("did you mean 'name'?" in line for line in lines)
+
+
+def test_people_read_a_summary(shown):
+    summary = shown.text.stdout.partition("What the middleware came to\n")[2]
+
+    assert "  3 failures turned into 2 successes by trying again\n" in summary
+    assert "  5 hangs cut off after " in summary

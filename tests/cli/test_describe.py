@@ -1,0 +1,50 @@
+"""`toolcase describe`."""
+
+import json
+
+import pytest
+
+
+def test_text_has_what_is_declared_and_what_stands_around(app):
+    result = app("describe", "add")
+
+    assert result.stdout.splitlines() == [
+        "add  Add two numbers.",
+        "  effects: read-only",
+        "  tags: sums",
+        "  timeout: 2 s for one attempt",
+        "  around it: OBSERVE LoggingMiddleware | ACT TimeoutMiddleware",
+        "parameters:",
+        "  a (integer, required)  the first one",
+        "  b (integer, default 2)",
+    ]
+
+
+def test_parameters_of_many_kinds(app):
+    lines = app("describe", "echo").stdout.splitlines()
+
+    assert '  size (string, one of "1", "2", default "1")' in lines
+    assert "  number (integer or null or string, default null)" in lines
+    assert "  any (anything, default null)" in lines
+
+
+def test_a_tool_without_parameters(app):
+    lines = app("describe", "hello").stdout.splitlines()
+
+    assert lines[0] == "hello"
+    assert lines[-2:] == ["parameters:", "  none"]
+
+
+@pytest.mark.parametrize("words", [("describe", "add", "--json"), ("--json", "describe", "add")])
+def test_json_has_the_schema(app, words):
+    data = json.loads(app(*words).stdout)
+
+    assert data["timeout"] == 2
+    assert data["input_schema"]["required"] == ["a"]
+
+
+def test_an_unknown_tool_is_wrong_usage(app):
+    result = app("describe", "ad")
+
+    assert result.exit_code == 2
+    assert "no tool named 'ad'; did you mean 'add'?" in result.stderr

@@ -1,0 +1,130 @@
+"""Markdown pages: their blocks of code, their links and anchors, and a run of their Python.
+
+`python tests/house/pages.py PAGE` runs the Python blocks of a page in order, in one namespace and one event
+loop, and compares what each printed with the `text` block directly below it, where there is one.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import inspect
+import io
+import itertools
+import re
+import sys
+import types
+from dataclasses import dataclass
+from pathlib import Path
+
+PYTHON, OUTPUT, CONSOLE = "python", "text", "console"
+
+_FENCE = re.compile(r"(?P<margin> *)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)$")
+_HEADING = re.compile(r"#{1,6}\s+(?P<text>.+?)\s*#*$")
+_LINK = re.compile(
+    r"""\]\(\s*<?(?P<inline>[^)\s>]+)|^\s*\[[^\]^]+\]:\s*(?P<below>\S+)|(?:src|href)="(?P<html>[^"]+)"""
+)
+_CODE = re.compile(r"(`+).+?\1")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block: what its fence says, its text, and the line of its fence."""
+
+    info: str
+    code: str
+    line: int
+    follows: bool = False
+    """Whether nothing but blank lines stands between it and the block before."""
+
+
+def blocks(text: str) -> list[Block]:
+    """The fenced blocks of a page, in order. ValueError where one is not closed."""
+    return _split(text)[0]
+
+
+def prose(text: str) -> list[str]:
+    """The lines outside blocks."""
+    return _split(text)[1]
+
+
+def _split(text: str) -> tuple[list[Block], list[str]]:
+    found: list[Block] = []
+    outside: list[str] = []
+    opened: re.Match[str] | None = None
+    start, inside, since = 0, [""], True
+    for number, line in enumerate(text.splitlines(), 1):
+        if opened is None:
+            opened, start, inside = _FENCE.match(line), number, []
+            if opened is None:
+                outside.append(line)
+                since = since or bool(line.strip())
+        elif line.strip().startswith(opened["fence"]) and not line.strip().strip(opened["fence"][0]):
+            code = "".join(f"{row}\n" for row in inside)
+            found.append(Block(opened["info"].strip(), code, start, not since))
+            opened, since = None, False
+        else:
+            margin = len(opened["margin"])
+            inside.append(line[margin:] if not line[:margin].strip() else line)
+    if opened is not None:
+        raise ValueError(f"the block that opens on line {start} is not closed")
+    return found, outside
+
+
+def links(text: str) -> list[str]:
+    """Where the page points to, images included."""
+    found = (match for line in prose(text) for match in _LINK.finditer(_CODE.sub("", line)))
+    return [match["inline"] or match["below"] or match["html"] for match in found]
+
+
+def anchors(text: str) -> set[str]:
+    """What a link to this page can name after `#`: its headings, spelled as code hosts spell them."""
+    found: set[str] = set()
+    for line in prose(text):
+        if heading := _HEADING.match(line):
+            words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading["text"]).lower()
+            name = re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
+            again = sum(1 for other in found if re.fullmatch(rf"{re.escape(name)}(-\d+)?", other))
+            found.add(f"{name}-{again}" if again else name)
+    return found
+
+
+def run(page: Path) -> None:
+    """Run the Python of a page, as a program would: in `__main__`."""
+    main = types.ModuleType("__main__")
+    sys.modules["__main__"] = main  # dataclasses and pickling look names up there
+    found = blocks(page.read_text(encoding="utf-8"))
+    with asyncio.Runner() as runner:
+        for block, below in itertools.zip_longest(found, found[1:]):
+            if block.info == PYTHON:
+                printed = _run(block, page, main.__dict__, runner)
+                if below is not None and below.info == OUTPUT and below.follows:
+                    _compare(printed, below, page)
+
+
+def _run(block: Block, page: Path, namespace: dict[str, object], runner: asyncio.Runner) -> str:
+    # Blank lines above, so that a traceback names the line of the page and shows it.
+    source = "\n" * block.line + block.code
+    code = compile(source, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        result = eval(code, namespace)  # noqa: S307  it is our own page
+        if inspect.iscoroutine(result):
+            runner.run(result)
+    return printed.getvalue()
+
+
+def _compare(printed: str, below: Block, page: Path) -> None:
+    if _lines(printed) != _lines(below.code):
+        raise AssertionError(
+            f"{page}:{below.line}: the page says\n{below.code}\nbut this was printed:\n{printed}"
+        )
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.strip("\n").splitlines()]
+
+
+if __name__ == "__main__":
+    run(Path(sys.argv[1]))
