@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from toolcase import Denied, InvalidArguments, Registry, Stage, ToolFailed, ToolTimeout, tool
-from toolcase.chain import compile_chain
+from toolcase.chain import ToolsOwnTimeout, compile_chain
 from toolcase.events import GuardFailed, MiddlewareFailed
 from toolcase.runtime import RetryMiddleware, TimeoutMiddleware, compose
 from toolcase.testing import Fail, Give, Hang, Recorder, Script, current_clock
@@ -123,8 +123,11 @@ class TestOrder:
         registry.use(logging_to([], "mine", Stage.GUARD), only="b")
 
         assert str(registry).splitlines() == [
-            "a | OBSERVE Recorder | ACT TimeoutMiddleware > RetryMiddleware",
-            "b | OBSERVE Recorder | GUARD mine | ACT TimeoutMiddleware > RetryMiddleware",
+            "a | OBSERVE Recorder | ACT TimeoutMiddleware(5 s) > RetryMiddleware(3 attempts)",
+            (
+                "b | OBSERVE Recorder | GUARD mine | "
+                "ACT TimeoutMiddleware(5 s) > RetryMiddleware(3 attempts) > ToolsOwnTimeout(3 s)"
+            ),
         ]
 
     def test_what_stands_around_a_tool_can_be_asked_for(self):
@@ -249,13 +252,37 @@ class TestToolTimeout:
 
         assert current_clock().now == pytest.approx(own)
 
-    async def test_is_added_where_there_is_none_inside_the_retry(self):
+    @pytest.mark.parametrize("outside", [(), (TimeoutMiddleware(30),)])
+    async def test_is_added_where_there_is_none_inside_the_retry(self, outside):
         registry, script = Registry(), Script(Hang(), Give(1))
-        registry.use(RetryMiddleware())
+        registry.use(*outside, RetryMiddleware())
         registry.add(script.tool("t", timeout=2))
 
         assert await registry.call("t") == 1
         assert len(script.starts) == 2
+
+    async def test_where_it_is_added_it_stands_innermost(self):
+        registry, log = Registry(), []
+        registry.use(logging_to(log, "permit", Stage.ACT))
+        registry.add(Script(Hang()).tool("t", timeout=2))
+
+        with pytest.raises(ToolTimeout):
+            await registry.call("t")
+
+        assert str(registry) == "t | ACT permit > ToolsOwnTimeout(2 s)"
+
+    async def test_can_be_called_as_any_middleware(self):
+        own = ToolsOwnTimeout(2)
+
+        async def outer(call, inner):
+            return await own(call, inner)
+
+        registry = Registry()
+        registry.use(outer)
+        registry.add(Script(Hang()).tool("t"))
+
+        with pytest.raises(ToolTimeout):
+            await registry.call("t")
 
 
 class TestObservers:
@@ -835,7 +862,7 @@ class TestCompose:
 
     def test_a_stack_says_what_it_is_made_of(self):
         assert repr(compose(RetryMiddleware(), TimeoutMiddleware(1))) == (
-            "compose(RetryMiddleware, TimeoutMiddleware)"
+            "compose(RetryMiddleware(3 attempts), TimeoutMiddleware(1 s))"
         )
 
     def test_a_chain_is_compiled_from_the_tool_alone(self):

@@ -16,7 +16,8 @@ import functools
 import inspect
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, ParamSpec
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, ParamSpec
 
 import anyio.lowlevel
 
@@ -55,7 +56,9 @@ def stage_of(middleware: Middleware) -> Stage:
 
 def label(middleware: Middleware) -> str:
     """How a middleware is called in messages and in `print(registry)`."""
-    return getattr(middleware, "__name__", type(middleware).__name__)
+    own: Any = type(middleware).__str__
+    default = getattr(middleware, "__name__", type(middleware).__name__)
+    return default if own is object.__str__ else str(middleware)
 
 
 def check(middleware: Middleware) -> Middleware:
@@ -81,8 +84,7 @@ def arrange(tool: Tool[..., Any], used: Iterable[Used]) -> dict[Stage, list[Midd
             found[stage].append(entry.middleware)
     for middleware in flat(tool.middleware):
         found[stage_of(middleware)].append(middleware)
-    if tool.timeout is not None:
-        found[Stage.ACT] = _with_attempt_timeout(found[Stage.ACT], tool.timeout)
+    found[Stage.ACT] = _with_limits(found[Stage.ACT], tool.timeout)
     return found
 
 
@@ -90,8 +92,6 @@ def compile_chain(tool: Tool[..., Any], used: Iterable[Used], *, validate: bool 
     """The whole way through the stages to the function, as one step."""
     stages = arrange(tool, used)
     step = invoker(tool)
-    if tool.timeout is not None and not any(map(_takes_seconds, stages[Stage.ACT])):
-        step = limited(step, tool.timeout, kind="attempt")
     for middleware in reversed(stages[Stage.ACT]):
         step = _layer(middleware, tool, step)
     _warn_of_order(tool, stages[Stage.ACT])
@@ -183,17 +183,45 @@ def _layer(middleware: Middleware, tool: Tool[..., Any], inner: Inner) -> Inner:
 # ACT
 
 
-def _takes_seconds(middleware: Middleware) -> bool:
-    return hasattr(middleware, "with_seconds")
+def _with_limits(acting: list[Middleware], seconds: float | None) -> list[Middleware]:
+    """The same, with each limit of time told whether it is around retries, and the tool's own in its place.
+
+    That is the innermost limit inside all retries; where there is none, one more.
+    """
+    placed: list[Middleware] = []
+    kind, sought = "attempt", seconds
+    for middleware in reversed(acting):
+        if getattr(middleware, "repeats", False):
+            if sought is not None:
+                placed.insert(0, ToolsOwnTimeout(sought))
+            kind, sought = "total", None
+        with_limit = getattr(middleware, "with_limit", None)
+        if with_limit is None:
+            placed.append(middleware)
+        else:
+            placed.append(with_limit(seconds=sought, kind=kind))
+            sought = None
+    if sought is not None:
+        placed.insert(0, ToolsOwnTimeout(sought))
+    return placed[::-1]
 
 
-def _with_attempt_timeout(acting: list[Middleware], seconds: float) -> list[Middleware]:
-    """The same, the innermost timeout with the tool's own seconds."""
-    for index in reversed(range(len(acting))):
-        if _takes_seconds(acting[index]):
-            own = acting[index].with_seconds(seconds)  # type: ignore[attr-defined]
-            return [*acting[:index], own, *acting[index + 1 :]]
-    return acting
+@dataclass(frozen=True, slots=True)
+class ToolsOwnTimeout:
+    """What `@tool(timeout=)` adds where no limit stands around each attempt."""
+
+    seconds: float
+    stage: ClassVar[Stage] = Stage.ACT
+
+    def __str__(self) -> str:
+        return f"ToolsOwnTimeout({self.seconds:g} s)"
+
+    def __call__(self, call: Call, inner: Inner) -> Awaitable[Any]:
+        return limited(inner, self.seconds, kind="attempt")(call)
+
+    def bind(self, tool: Tool[..., Any] | None, inner: Inner) -> Inner:
+        """The same, settled when the chain is compiled."""
+        return limited(inner, self.seconds, kind="attempt")
 
 
 def _warn_of_order(tool: Tool[..., Any], acting: Sequence[Middleware]) -> None:
@@ -325,6 +353,8 @@ def _observed(observers: Sequence[Middleware], step: Inner, guards: Sequence[Mid
     for observer in reversed(observers):
         step = _isolated(observer, step)
     listeners = tuple(observer for observer in observers if hasattr(observer, "on_event"))
+    if not listeners:
+        return step
 
     def begin(call: Call) -> Any:
         call._listeners = listeners

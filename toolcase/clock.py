@@ -42,7 +42,7 @@ class SystemClock:
 def asyncio_task() -> asyncio.Task[Any] | None:
     """The running asyncio task; None under trio, in a thread of its own, or outside any loop."""
     try:
-        return asyncio.current_task()
+        return asyncio.current_task(asyncio.get_running_loop())  # half the price of asking without the loop
     except RuntimeError:
         return None
 

@@ -18,7 +18,13 @@ def invoker(tool: Tool[..., Any]) -> Inner:
     if tool.kind is Kind.ASYNC and not schema.injected and not schema.positional:
         step = _plain(tool.function)
     else:
-        step = _RUN[tool.kind](_prepared(tool))
+        match tool.kind:
+            case Kind.ASYNC:
+                step = _awaited(_prepared(tool))
+            case Kind.STREAM:
+                step = _collected(_prepared(tool))
+            case Kind.SYNC:
+                step = _threaded(_prepared(tool))
     return _checked(step, schema.validate_result) if tool.options.validate_result else step
 
 
@@ -94,6 +100,3 @@ def _checked(inner: Inner, validate: Callable[[Any], Any]) -> Inner:
         return validate(await inner(call))
 
     return check
-
-
-_RUN = {Kind.ASYNC: _awaited, Kind.STREAM: _collected, Kind.SYNC: _threaded}

@@ -50,14 +50,13 @@ class Registry:
     def add(self, *tools: Callable[..., Any]) -> None:
         """Take in tools; plain functions become tools first. ValueError if a name is taken."""
         made = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in tools]
-        taken = set(self._tools)
+        named = {tool.name: tool for tool in made}
         for tool in made:
-            if tool.name in taken:
+            if tool.name in self._tools or named[tool.name] is not tool:
                 raise ValueError(
                     f"there is a tool named {tool.name!r} already; give this one another with @tool(name=...)"
                 )
-            taken.add(tool.name)
-        self._tools |= {tool.name: tool for tool in made}
+        self._tools.update(named)
 
     @overload
     def tool(self, function: Callable[P, R], /) -> Tool[P, R]: ...

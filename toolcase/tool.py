@@ -201,6 +201,9 @@ class Tool(wrapt.BaseObjectProxy[Callable[P, R]], Generic[P, R]):
     def __eq__(self, other: object) -> bool:
         return self is other
 
+    def __ne__(self, other: object) -> bool:
+        return self is not other
+
     def __hash__(self) -> int:
         return id(self)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("toolcase", "plugins", "contrib", "examples")
-_BUILT = {"build", "dist", "node_modules"}
+_BUILT = {"build", "dist", "htmlcov", "uv.lock"}
 
 
 @functools.cache
@@ -29,7 +29,7 @@ def files() -> tuple[Path, ...]:
 def _walk() -> Iterator[Path]:
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [name for name in folders if not name.startswith((".", "__")) and name not in _BUILT]
-        yield from (Path(folder, name) for name in names)
+        yield from (Path(folder, name) for name in names if name not in _BUILT)
 
 
 def python_files(*folders: str) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+from pathlib import Path
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_every_name_can_be_imported(door: str) -> None:
 
 
 @pytest.mark.parametrize("path", PURE_DOORS, ids=module_name)
-def test_a_door_defines_nothing(path: str) -> None:
+def test_a_door_defines_nothing(path: Path) -> None:
     first, *rest = tree(path).body
 
     other = [node.lineno for node in rest if not isinstance(node, ast.Import | ast.ImportFrom)]

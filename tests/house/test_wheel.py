@@ -85,10 +85,12 @@ def test_is_newer_than_the_foreign_one_of_this_name(wheel: Path) -> None:
 
 
 def test_shows_the_readme_and_names_the_license(wheel: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+
     said = metadata(wheel)
 
     assert said["License-Expression"] == "MIT"
-    assert said.get_payload().strip() == (ROOT / "README.md").read_text(encoding="utf-8").strip()
+    assert str(said.get_payload()).strip() == readme.strip()
 
 
 def test_brings_the_command(wheel: Path) -> None:

@@ -99,6 +99,16 @@ async def test_arguments_are_left_out_unless_asked_for():
     assert open_records[0]["arguments"] == {"secret": "s3cret"}
 
 
+@pytest.mark.parametrize("given", [b'{"secret": "s3cret"}', '{"secret": "s3cret"}'])
+async def test_arguments_that_came_as_json_are_shown_as_text(given):
+    registry, records = logged(Give(), arguments=True)
+    registry.tool(lambda secret: secret, name="echo")
+
+    await registry.execute("echo", given)
+
+    assert records[0]["arguments"] == '{"secret": "s3cret"}'
+
+
 async def test_logs_at_the_level_it_is_given():
     registry, records = logged(Give(), level=logging.DEBUG)
     quiet = LoggingMiddleware(registry._used[0].middleware.logger, level=logging.DEBUG)

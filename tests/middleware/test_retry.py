@@ -7,7 +7,16 @@ from email.utils import format_datetime
 import anyio
 import pytest
 
-from toolcase import Denied, ExecutionContext, Overloaded, Registry, ToolFailed, ToolTimeout, Unavailable
+from toolcase import (
+    Denied,
+    ExecutionContext,
+    InvalidResult,
+    Overloaded,
+    Registry,
+    ToolFailed,
+    ToolTimeout,
+    Unavailable,
+)
 from toolcase.events import AttemptStarted, MiddlewareFailed, RetriesExhausted, RetryScheduled
 from toolcase.runtime import ExponentialBackoff, RetryMiddleware, RetryPolicy, TimeoutMiddleware
 from toolcase.testing import Fail, Give, Hang, Recorder, Script, current_clock
@@ -336,6 +345,33 @@ class TestIdempotency:
         result = await registry.execute("t")
 
         assert result.value == 1
+
+    async def test_a_key_that_came_down_from_the_parent_names_another_effect(self):
+        script = Script(Fail(ConnectionError()), Give(1))
+        registry, _ = retrying(script, idempotent=False)
+
+        @registry.tool
+        async def parent(key: str | None) -> bool:
+            return (await registry.execute("t", idempotency_key=key)).ok
+
+        inherited = await registry.execute("parent", {"key": None}, idempotency_key="k")
+        script.starts.clear()
+        given = await registry.execute("parent", {"key": "own"}, idempotency_key="k")
+
+        assert (inherited.value, given.value) == (False, True)
+
+
+async def test_a_result_that_does_not_fit_is_never_a_reason_to_run_again():
+    script = Script(Fail(InvalidResult("wrong")))
+    registry, _ = retrying(script, retry_on=Exception)
+
+    await registry.execute("t")
+
+    assert len(script.starts) == 1
+
+
+def test_shows_its_attempts():
+    assert str(RetryMiddleware(RetryPolicy(max_attempts=7))) == "RetryMiddleware(7 attempts)"
 
 
 async def test_tells_observers_what_it_does():

@@ -55,8 +55,13 @@ def test_refuses_what_is_no_number(seconds):
         TimeoutMiddleware(seconds)
 
 
-def test_with_other_seconds_is_another_one():
+def test_with_another_limit_is_another_one():
     limit = TimeoutMiddleware(2)
 
-    assert limit.with_seconds(3) == TimeoutMiddleware(3)
+    assert limit.with_limit(seconds=3) == TimeoutMiddleware(3)
+    assert limit.with_limit(kind="total") == TimeoutMiddleware(2, kind="total")
     assert limit == TimeoutMiddleware(2)
+
+
+def test_shows_its_seconds():
+    assert str(TimeoutMiddleware(2.5)) == "TimeoutMiddleware(2.5 s)"

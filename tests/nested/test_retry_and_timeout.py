@@ -20,9 +20,10 @@ async def test_a_timeout_inside_a_retry_bounds_each_attempt():
     registry.use(RETRY, TimeoutMiddleware(5))
     registry.add(script.tool("t"))
 
-    with pytest.raises(ToolTimeout):
+    with pytest.raises(ToolTimeout) as caught:
         await registry.call("t")
 
+    assert caught.value.kind == "attempt"
     assert len(script.starts) == 3
     assert current_clock().now == pytest.approx(5 + 1 + 5 + 2 + 5)
 
@@ -32,8 +33,10 @@ async def test_a_timeout_around_a_retry_bounds_them_all():
     registry.use(TimeoutMiddleware(8), RETRY, TimeoutMiddleware(5))
     registry.add(script.tool("t"))
 
-    with pytest.raises(ToolTimeout, match="8 s"):
+    with pytest.raises(ToolTimeout, match="8 s") as caught:
         await registry.call("t")
+
+    assert caught.value.kind == "total"
 
     assert len(script.starts) == 2
     assert current_clock().now == pytest.approx(8)

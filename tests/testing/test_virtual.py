@@ -186,6 +186,11 @@ def test_an_unknown_back_end_is_refused():
         run(_double, 1, backend="curio")
 
 
+async def test_inside_a_loop_it_says_what_to_do():
+    with pytest.raises(RuntimeError, match="an event loop runs here already; await .* instead"):
+        run(_double, 1)
+
+
 def test_what_reaches_the_loops_exception_handler_fails_the_run():
     async def main():
         asyncio.get_running_loop().call_soon(lambda: 1 / 0)

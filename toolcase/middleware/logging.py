@@ -36,7 +36,7 @@ class LoggingMiddleware:
         loud = log.is_enabled_for(self.level)
         facts: dict[str, Any] = {}
         if loud:
-            facts = {"tool": call.name, **({"arguments": dict(call.arguments)} if self.arguments else {})}
+            facts = {"tool": call.name, **({"arguments": _given(call)} if self.arguments else {})}
             log.log(self.level, "call.started", **facts)
         try:
             value = await inner(call)
@@ -50,6 +50,14 @@ class LoggingMiddleware:
         if loud:
             log.log(self.level, "call.ended", **facts, **_spent(call))
         return value
+
+
+def _given(call: Call) -> Any:
+    """The arguments as the caller gave them: a mapping, or JSON as text."""
+    given = call.given
+    if isinstance(given, bytes):
+        return given.decode(errors="replace")
+    return given if isinstance(given, str) else dict(given)
 
 
 def _spent(call: Call) -> dict[str, Any]:

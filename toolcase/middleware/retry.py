@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import anyio
 
 from toolcase.call import Call, Inner, Stage
+from toolcase.errors import InvalidResult
 from toolcase.events import AttemptStarted, MiddlewareFailed, RetriesExhausted, RetryScheduled
 from toolcase.retry.backoff import Random
 from toolcase.retry.policy import RetryPolicy, retry_after
@@ -48,6 +49,9 @@ class RetryMiddleware:
             await anyio.sleep(wait)
             attempt += 1
 
+    def __str__(self) -> str:
+        return f"RetryMiddleware({self.policy.max_attempts} attempts)"
+
     def _wait(self, call: Call, error: Exception, attempt: int, *, started: bool) -> float | None:
         """Seconds until the next attempt, None for no further one."""
         if not self._accepts(call, error):
@@ -70,6 +74,8 @@ class RetryMiddleware:
         return None
 
     def _accepts(self, call: Call, error: Exception) -> bool:
+        if isinstance(error, InvalidResult):
+            return False  # the effect has happened, and a second one would mend nothing
         try:
             return self.policy.accepts(error)
         except Exception as fault:  # noqa: BLE001  the tool's error is what the caller must see
@@ -84,4 +90,6 @@ class RetryMiddleware:
 
 
 def _keyed(call: Call) -> bool:
-    return call.context.idempotency_key is not None
+    """Whether a key was given to this very call: one that came down from its parent names another effect."""
+    key = call.context.idempotency_key
+    return key is not None and (call.parent is None or call.parent.context.idempotency_key != key)

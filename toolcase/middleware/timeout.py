@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 from toolcase.call import Call, Inner, Stage
@@ -17,16 +17,21 @@ from toolcase.tool import Tool
 class TimeoutMiddleware:
     """Cancel the rest of the way after `seconds`, wait for it to stop, and raise `ToolTimeout`.
 
-    Used inside a retry it bounds each attempt, outside it bounds them all. `math.inf` is no limit.
-    A synchronous tool runs on in its thread, which keeps its slot: Python cannot stop a thread.
-    A tool's own `@tool(timeout=)` replaces the seconds of the innermost one around it.
+    Inside a retry it bounds each attempt (and the error's `kind` is "attempt"), outside it bounds them all
+    ("total"). `math.inf` is no limit. A synchronous tool runs on in its thread, which keeps its slot: Python
+    cannot stop a thread. A tool's own `@tool(timeout=)` replaces the seconds of the innermost one inside all
+    retries.
     """
 
     seconds: float
+    kind: str = field(default="attempt", kw_only=True, repr=False)
     stage: ClassVar[Stage] = Stage.ACT
 
     def __post_init__(self) -> None:
         seconds(self.seconds, "seconds")
+
+    def __str__(self) -> str:
+        return f"TimeoutMiddleware({self.seconds:g} s)"
 
     def __call__(self, call: Call, inner: Inner) -> Awaitable[Any]:
         return self.bind(call.tool, inner)(call)
@@ -34,8 +39,8 @@ class TimeoutMiddleware:
     def bind(self, tool: Tool[..., Any] | None, inner: Inner) -> Inner:
         """The same, settled when the chain is compiled."""
         # The hard part, and the back ends, are in timer.py.
-        return inner if math.isinf(self.seconds) else limited(inner, self.seconds, kind="attempt")
+        return inner if math.isinf(self.seconds) else limited(inner, self.seconds, kind=self.kind)
 
-    def with_seconds(self, seconds: float) -> Self:
-        """Another one with the seconds that a tool asks for."""
-        return replace(self, seconds=seconds)
+    def with_limit(self, *, seconds: float | None = None, kind: str = "attempt") -> Self:
+        """Another one, as its place in the chain and its tool ask for; called when the chain is compiled."""
+        return replace(self, seconds=self.seconds if seconds is None else seconds, kind=kind)

@@ -2,6 +2,7 @@
 
 from toolcase.testing.recorder import Record as Record
 from toolcase.testing.recorder import Recorder as Recorder
+from toolcase.testing.runner import run as run
 from toolcase.testing.script import Fail as Fail
 from toolcase.testing.script import Give as Give
 from toolcase.testing.script import Hang as Hang
@@ -9,4 +10,3 @@ from toolcase.testing.script import Script as Script
 from toolcase.testing.virtual import Deadlock as Deadlock
 from toolcase.testing.virtual import VirtualClock as VirtualClock
 from toolcase.testing.virtual import current_clock as current_clock
-from toolcase.testing.virtual import run as run

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from toolcase.testing.virtual import BACKENDS, run
+from toolcase.testing.runner import BACKENDS, run
 
 INSTALLED = tuple(name for name in BACKENDS if importlib.util.find_spec(name))
 

@@ -27,7 +27,7 @@ POLL_SECONDS = 1e-9
 OWN_READERS = 1
 """trio itself always waits for its own wake-up socket."""
 
-_OWN_TASKS = {"<init>", "<TrioToken.run_sync_soon task>"}
+_OWN_TASKS = frozenset({"<init>", "<TrioToken.run_sync_soon task>"})
 
 
 def run(main: Callable[[*Args], Awaitable[R]], *args: *Args, virtual: bool) -> R:

@@ -11,24 +11,20 @@ import selectors
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any
 
 from toolcase.threads import Worker
 
-R = TypeVar("R")
-Args = TypeVarTuple("Args")
-
-BACKENDS = ("asyncio", "trio")
 EPOCH = datetime(2030, 1, 1, tzinfo=UTC)
 THREAD_SECONDS = 10.0
 """How long, in real seconds, we wait for a thread that does not end before we call it a deadlock."""
 
 THREAD_POLL_SECONDS = 0.002
 
-_PLUMBING = {"asyncio", "anyio", "trio"}
+_PLUMBING = frozenset({"asyncio", "anyio", "trio"})
 
 
 class Deadlock(RuntimeError):
@@ -75,39 +71,6 @@ def current_clock() -> VirtualClock:
         raise RuntimeError("this does not run in virtual time; start it with toolcase.testing.run")
     found: VirtualClock = clock
     return found
-
-
-def run(
-    main: Callable[[*Args], Awaitable[R]], *args: *Args, backend: str = "asyncio", virtual: bool = True
-) -> R:
-    """Run an async function to its end, in virtual time unless `virtual=False`, and give what it gives.
-
-    Raises Deadlock when nothing can happen any more, and whatever reached the loop's exception handler.
-    """
-    if backend not in BACKENDS:
-        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
-    if backend == "trio":
-        from toolcase.testing import trio_time
-
-        return trio_time.run(main, *args, virtual=virtual)
-    return _run_asyncio(main, *args, virtual=virtual)
-
-
-def _run_asyncio(main: Callable[[*Args], Awaitable[R]], *args: *Args, virtual: bool) -> R:
-    unhandled: list[BaseException] = []
-
-    def collect(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        unhandled.append(context.get("exception") or RuntimeError(context["message"]))
-
-    async def body() -> R:
-        asyncio.get_running_loop().set_exception_handler(collect)
-        return await main(*args)
-
-    with asyncio.Runner(loop_factory=VirtualLoop if virtual else None) as runner:
-        value = runner.run(body())
-    if unhandled:
-        raise unhandled[0]
-    return value
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
