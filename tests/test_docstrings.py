@@ -83,19 +83,19 @@ class TestParameters:
         assert parameters(FIELDS) == {"source": "where it is", "target": "where it goes, below the root"}
 
     def test_ends_a_section_at_text_that_is_not_indented(self):
-        assert parameters("Args:\n    a: one\nText.\n    b: two") == {"a": "one"}
+        assert parameters("Move.\n\nArgs:\n    a: one\nText.\n    b: two") == {"a": "one"}
 
     def test_ends_a_field_at_an_empty_line(self):
         assert parameters(":param a: one\n\ntext") == {"a": "one"}
 
     def test_takes_a_description_from_the_next_line(self):
-        assert parameters("Args:\n    a:\n        one") == {"a": "one"}
+        assert parameters("Move.\n\nArgs:\n    a:\n        one") == {"a": "one"}
 
     def test_passes_over_what_is_no_parameter(self):
-        assert parameters("Args:\n    none of note\n    a: one") == {"a": "one"}
+        assert parameters("Move.\n\nArgs:\n    none of note\n    a: one") == {"a": "one"}
 
     def test_passes_over_empty_lines_in_a_section(self):
-        assert parameters("Args:\n    a: one\n\n    b: two") == {"a": "one", "b": "two"}
+        assert parameters("Move.\n\nArgs:\n    a: one\n\n    b: two") == {"a": "one", "b": "two"}
 
     def test_reads_text_after_a_field_section_that_is_no_parameter(self):
         assert parameters("text\n:returns: it\nmore") == {}

@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from toolcase import Call, Registry, ToolTimeout, shielded
+from toolcase.events import CancelOverrun
 from toolcase.runtime import TimeoutMiddleware
 from toolcase.testing import Give, Hang, Script, current_clock
 from toolcase.timer import remaining
@@ -368,6 +369,20 @@ async def test_where_the_tool_was_not_started_no_effect_is_unknown():
 
     assert not result.error.outcome_unknown
     assert "5 s, waits and retries included" in result.error.message
+
+
+@pytest.mark.parametrize(("cleanup", "reported"), [(4.9, 0), (5.1, 1)])
+async def test_a_tool_that_does_not_stop_in_time_is_reported_and_waited_for(cleanup, reported):
+    registry, events, script = limited(3, tool=Script(Give()).tool("x")), [], Script(Hang(cleanup=cleanup))
+    registry.add(script.tool("t"))
+    registry.on_event(events.append)
+
+    with pytest.raises(ToolTimeout):
+        await registry.call("t")
+    await anyio.sleep(50)
+
+    assert events == [CancelOverrun(tool="t", grace=5.0)] * reported
+    assert script.running == 0
 
 
 class TestShielded:

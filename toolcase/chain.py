@@ -12,26 +12,20 @@ knows what to hand to the caller whatever an observer did.
 from __future__ import annotations
 
 import fnmatch
-import functools
-import inspect
 import warnings
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, ParamSpec
+from typing import Any, ClassVar, NamedTuple
 
 import anyio.lowlevel
 
-from toolcase.call import Call, CallInfo, Inner, Middleware, Stage
-from toolcase.clock import Clock, SystemClock, asyncio_task
-from toolcase.context import ExecutionContext
+from toolcase.call import Call, Inner, Middleware, Stage
+from toolcase.clock import asyncio_task
 from toolcase.errors import Denied, InvalidArguments, ToolError
-from toolcase.events import Event, GuardFailed, MiddlewareFailed, report_to_log
+from toolcase.events import GuardFailed, MiddlewareFailed
 from toolcase.invoke import invoker
-from toolcase.threads import Threads
 from toolcase.timer import limited
 from toolcase.tool import Tool
-
-P = ParamSpec("P")
 
 TWICE = "an observer calls inner once"
 
@@ -100,58 +94,13 @@ def compile_chain(tool: Tool[..., Any], used: Iterable[Used], *, validate: bool 
     return _observed(stages[Stage.OBSERVE], step, (*stages[Stage.GUARD],))
 
 
-class Stack:
-    """Several middleware in one value: `registry.use(stack)`, or `stack(tool)` without a registry."""
-
-    def __init__(self, middleware: Iterable[Middleware]) -> None:
-        self.middleware = tuple(middleware)
-
-    def __iter__(self) -> Iterator[Middleware]:
-        return iter(self.middleware)
-
-    def __repr__(self) -> str:
-        return f"compose({', '.join(map(label, self.middleware))})"
-
-    def __call__(self, tool: Tool[P, Any]) -> Callable[P, Awaitable[Any]]:
-        """The tool with this middleware around it, as an async function of the same parameters.
-
-        Nothing is validated: the caller is Python code. What the host would be told goes to the log.
-        """
-        chain = compile_chain(tool, [Used(entry) for entry in self.middleware], validate=False)
-        signature, host, context = inspect.signature(tool.function), _Alone(), ExecutionContext()
-
-        @functools.wraps(tool.function)
-        async def run(*args: P.args, **kwargs: P.kwargs) -> Any:
-            given = signature.bind(*args, **kwargs).arguments if args else kwargs
-            info = CallInfo(started=host.clock.monotonic())
-            return await chain(Call(tool.name, tool, given, context, host, info=info))
-
-        return run
-
-
-def compose(*middleware: Middleware | Iterable[Middleware]) -> Stack:
-    """Middleware in one value, sorted by stage when used, in the given order within each."""
-    return Stack(flat(middleware))
-
-
 def flat(middleware: Iterable[Any]) -> Iterator[Middleware]:
     """Middleware one by one, those of stacks and lists included."""
     for entry in middleware:
-        if isinstance(entry, Stack) or (isinstance(entry, Iterable) and not callable(entry)):
+        if isinstance(entry, Iterable):
             yield from flat(entry)
         else:
             yield check(entry)
-
-
-class _Alone:
-    """The host of a call without a registry."""
-
-    def __init__(self) -> None:
-        self.clock: Clock = SystemClock()
-        self.threads = Threads()
-
-    def report(self, event: Event) -> None:
-        report_to_log(event)
 
 
 def compile_refusal(name: str, used: Iterable[Used], error: Exception) -> Inner:

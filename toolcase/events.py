@@ -50,6 +50,15 @@ class GuardFailed(Event, frozen=True, kw_only=True):
     error: BaseException
 
 
+class CancelOverrun(Event, frozen=True, kw_only=True):
+    """A tool whose time ran out has not stopped `grace` seconds after it was told to; we go on waiting.
+
+    On trio this is reported when it has stopped, because nothing there can watch from outside.
+    """
+
+    grace: float
+
+
 class LateCompletion(Event, frozen=True, kw_only=True):
     """A thread ended after its caller had gone, `elapsed` seconds after the call began.
 

@@ -79,7 +79,7 @@ def describe(error: BaseException, call: Call, elapsed: float) -> ErrorInfo:
         message = f"{type(error).__name__}: {message}".removesuffix(": ")
     else:
         correlation_id = info.correlation_id
-        message = f"{type(error).__name__} for a reason that is not shown (reference {correlation_id})"
+        message = f"{type(error).__name__}: details are not shown (reference {correlation_id})"
     return ErrorInfo(
         code=code,
         message=message,

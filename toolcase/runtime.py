@@ -1,7 +1,7 @@
 """The door to everything that runs tools: middleware and retry policies."""
 
-from toolcase.chain import Stack as Stack
-from toolcase.chain import compose as compose
+from toolcase.compose import Stack as Stack
+from toolcase.compose import compose as compose
 from toolcase.middleware import LoggingMiddleware as LoggingMiddleware
 from toolcase.middleware import RetryMiddleware as RetryMiddleware
 from toolcase.middleware import TimeoutMiddleware as TimeoutMiddleware

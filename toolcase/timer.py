@@ -21,6 +21,7 @@ import anyio
 from toolcase.call import Call, Inner
 from toolcase.clock import asyncio_task
 from toolcase.errors import ToolTimeout
+from toolcase.events import CancelOverrun
 
 GRACE_SECONDS = 5.0
 
@@ -85,10 +86,10 @@ def shielded(grace: float = GRACE_SECONDS) -> Iterator[anyio.CancelScope]:
 class _Timer:
     """One armed limit of one asyncio task."""
 
-    __slots__ = ("_base", "_due", "_handle", "_holds", "fired", "outer", "task")
+    __slots__ = ("_base", "_call", "_due", "_handle", "_holds", "fired", "outer", "task")
 
-    def __init__(self, task: asyncio.Task[Any], deadline: float) -> None:
-        self.task, self.outer = task, _armed.get()
+    def __init__(self, call: Call, task: asyncio.Task[Any], deadline: float) -> None:
+        self.task, self.outer, self._call = task, _armed.get(), call
         self._base, self._holds, self._due = task.cancelling(), 0, False
         self.fired = False
         self._handle: asyncio.Handle = task.get_loop().call_at(deadline, self._fire)
@@ -99,6 +100,7 @@ class _Timer:
             return
         self.fired = True
         self.task.cancel()
+        self._handle = self.task.get_loop().call_later(GRACE_SECONDS, _overrun, self._call)
 
     def hold(self) -> None:
         self._holds += 1
@@ -149,6 +151,10 @@ def _late(call: Call, seconds: float, kind: str) -> ToolTimeout:
     return ToolTimeout(f"{call.name!r} took longer than {seconds:g} s{scope}", kind=kind)
 
 
+def _overrun(call: Call) -> None:
+    call.host.report(CancelOverrun(tool=call.name, grace=GRACE_SECONDS))
+
+
 @types.coroutine
 def _lazily(
     inner: Inner, call: Call, task: asyncio.Task[Any], deadline: float, seconds: float, kind: str
@@ -162,7 +168,7 @@ def _lazily(
         awaitable: Any = inner(call)
         steps = awaitable if hasattr(awaitable, "send") else awaitable.__await__()
         waits_for = steps.send(None)
-        timer = _Timer(task, deadline)
+        timer = _Timer(call, task, deadline)
         shield = _shield.get()
         while shield is not None and shield is not shield_around:  # entered in that first step
             shield.hold(timer)
@@ -216,4 +222,6 @@ async def _in_scope(inner: Inner, call: Call, seconds: float, kind: str) -> Any:
             return await inner(call)
     finally:
         call._deadline, call._deadline_task = outer_deadline, outer_task
+        if trio.current_time() > deadline + GRACE_SECONDS:
+            _overrun(call)
     raise _late(call, seconds, kind)

@@ -56,7 +56,7 @@ class TestAccepts:
         assert not RetryPolicy().accepts(error)
 
     @pytest.mark.parametrize(
-        "retry_on", [LookupError, (OSError, LookupError), lambda error: error.args == ("k",)]
+        "retry_on", [LookupError, (ConnectionError, LookupError), lambda error: error.args == ("k",)]
     )
     def test_takes_what_the_host_says_and_nothing_more(self, retry_on):
         policy = RetryPolicy(retry_on=retry_on)

@@ -1,0 +1,63 @@
+"""Middleware in one value, for a registry or around one function without a registry."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any, ParamSpec
+
+from toolcase.call import Call, CallInfo, Middleware
+from toolcase.chain import Used, compile_chain, flat, label
+from toolcase.clock import Clock, SystemClock
+from toolcase.context import ExecutionContext
+from toolcase.events import Event, report_to_log
+from toolcase.threads import Threads
+from toolcase.tool import Tool
+
+P = ParamSpec("P")
+
+
+class Stack:
+    """Several middleware in one value: `registry.use(stack)`, or `stack(tool)` without a registry."""
+
+    def __init__(self, middleware: Iterable[Middleware]) -> None:
+        self.middleware = tuple(middleware)
+
+    def __iter__(self) -> Iterator[Middleware]:
+        return iter(self.middleware)
+
+    def __repr__(self) -> str:
+        return f"compose({', '.join(map(label, self.middleware))})"
+
+    def __call__(self, tool: Tool[P, Any]) -> Callable[P, Awaitable[Any]]:
+        """The tool with this middleware around it, as an async function of the same parameters.
+
+        Nothing is validated: the caller is Python code. What the host would be told goes to the log.
+        """
+        chain = compile_chain(tool, [Used(entry) for entry in self.middleware], validate=False)
+        signature, host, context = inspect.signature(tool.function), _Alone(), ExecutionContext()
+
+        @functools.wraps(tool.function)
+        async def run(*args: P.args, **kwargs: P.kwargs) -> Any:
+            given = signature.bind(*args, **kwargs).arguments if args else kwargs
+            info = CallInfo(started=host.clock.monotonic())
+            return await chain(Call(tool.name, tool, given, context, host, info=info))
+
+        return run
+
+
+def compose(*middleware: Middleware | Iterable[Middleware]) -> Stack:
+    """Middleware in one value, sorted by stage when used, in the given order within each."""
+    return Stack(flat(middleware))
+
+
+class _Alone:
+    """The host of a call without a registry."""
+
+    def __init__(self) -> None:
+        self.clock: Clock = SystemClock()
+        self.threads = Threads()
+
+    def report(self, event: Event) -> None:
+        report_to_log(event)
