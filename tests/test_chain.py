@@ -370,7 +370,7 @@ class TestObservers:
         registry, faults, error = Registry(), [], OSError("the tool's own")
 
         async def grouped(call, inner):
-            async with anyio.create_task_group() as group:
+            async with anyio.create_task_group(), anyio.create_task_group() as group:
                 group.start_soon(anyio.sleep, 0)
                 return await inner(call)
 

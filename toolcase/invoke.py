@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from toolcase.call import Call, Inner
@@ -18,13 +19,7 @@ def invoker(tool: Tool[..., Any]) -> Inner:
     if tool.kind is Kind.ASYNC and not schema.injected and not schema.positional:
         step = _plain(tool.function)
     else:
-        match tool.kind:
-            case Kind.ASYNC:
-                step = _awaited(_prepared(tool))
-            case Kind.STREAM:
-                step = _collected(_prepared(tool))
-            case Kind.SYNC:
-                step = _threaded(_prepared(tool))
+        step = _RUN[tool.kind](_prepared(tool))
     return _checked(step, schema.validate_result) if tool.options.validate_result else step
 
 
@@ -100,3 +95,6 @@ def _checked(inner: Inner, validate: Callable[[Any], Any]) -> Inner:
         return validate(await inner(call))
 
     return check
+
+
+_RUN = MappingProxyType({Kind.ASYNC: _awaited, Kind.STREAM: _collected, Kind.SYNC: _threaded})

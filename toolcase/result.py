@@ -28,6 +28,7 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ok(self) -> bool:
+        """Whether there is a value and no error."""
         return self.error is None
 
     def unwrap(self) -> Any:

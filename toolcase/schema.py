@@ -280,7 +280,9 @@ class _Extras:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         schema = handler(source)
-        handler.resolve_ref_schema(schema)["extras_schema"] = handler.generate_schema(self.annotation)
+        handler.resolve_ref_schema(schema).update(
+            extra_behavior="allow", extras_schema=handler.generate_schema(self.annotation)
+        )
         return schema
 
 

@@ -13,7 +13,7 @@ def test_text_has_what_is_declared_and_what_stands_around(app):
         "  effects: read-only",
         "  tags: sums",
         "  timeout: 2 s for one attempt",
-        "  around it: OBSERVE LoggingMiddleware | ACT TimeoutMiddleware",
+        "  around it: OBSERVE LoggingMiddleware | ACT TimeoutMiddleware(2 s)",
         "parameters:",
         "  a (integer, required)  the first one",
         "  b (integer, default 2)",

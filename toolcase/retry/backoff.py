@@ -45,6 +45,7 @@ class ExponentialBackoff:
             raise ValueError(f"factor must be a finite number of at least 1, got {self.factor!r}")
 
     def wait(self, attempt: int, random: Random) -> float:
+        """Seconds after `attempt` (from 1) has failed; the same for every attempt once `cap` is reached."""
         try:
             limit = min(self.cap, self.base * float(self.factor) ** (attempt - 1))
         except OverflowError:  # from the 1,025th attempt on, where the factor is 2

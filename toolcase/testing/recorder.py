@@ -21,6 +21,7 @@ class Record:
 
     @property
     def tool(self) -> str:
+        """The name that was called."""
         return self.call.name
 
 
