@@ -17,7 +17,7 @@ from toolcase import (
     UnknownTool,
     tool,
 )
-from toolcase.events import LateCompletion
+from toolcase.events import LateCompletion, MiddlewareFailed
 from toolcase.runtime import ExponentialBackoff, RetryMiddleware, RetryPolicy, TimeoutMiddleware
 from toolcase.testing import Fail, Give, Hang, Recorder, Script, current_clock
 
@@ -432,6 +432,18 @@ class TestReports:
 
         assert heard == [self.EVENT]
         assert any("deaf" in (record.exc_text or "") for record in caplog.records)
+
+    def test_a_middleware_whose_repr_raises_is_reported_all_the_same(self, registry, caplog):
+        class Shy:
+            def __repr__(self):
+                raise RuntimeError("no name")
+
+        heard, event = [], MiddlewareFailed(tool="t", middleware=Shy(), error=OSError())
+        registry.on_event(heard.append)
+
+        registry.report(event)
+
+        assert heard == [event]
 
     def test_reach_the_log_of_the_standard_library(self, registry, caplog):
         registry.report(self.EVENT)

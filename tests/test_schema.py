@@ -220,7 +220,8 @@ class TestExtra:
         def count(**numbers: int): ...
 
         assert count.schema.validate({"a": "1"}) == {"a": 1}
-        assert count.input_schema["additionalProperties"] == {"type": "integer"}
+        # pydantic up to 2.11 says no more than that they are taken.
+        assert count.input_schema["additionalProperties"] in ({"type": "integer"}, True)
 
     def test_refuses_a_typed_dict_with_the_mend(self):
         def find(**filters: Unpack[Filters]): ...

@@ -6,6 +6,7 @@ import doctest
 import functools
 import inspect
 import pickle
+import types
 import typing
 import weakref
 
@@ -252,7 +253,12 @@ class TestMethods:
 
     def test_stands_below_classmethod(self):
         assert Account.opened(3) == Account().opened(3) == 3
-        assert list(Account.opened.input_schema["properties"]) == ["amount"]
+        assert list(tool(Account.opened).input_schema["properties"]) == ["amount"]
+
+    def test_keeps_its_settings_in_a_method_object(self):
+        pay = tool(types.MethodType(Account.pay, Account(5)))
+
+        assert (pay.name, list(pay.input_schema["properties"])) == ("pay_in", ["amount"])
 
     @pytest.mark.parametrize("member", [classmethod(plain), property(plain)])
     def test_refuses_to_stand_above_what_is_no_function(self, member):

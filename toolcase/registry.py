@@ -102,12 +102,11 @@ class Registry:
 
     def report(self, event: Event) -> None:
         """Tell the listeners, and the log; a listener that raises is logged."""
-        report_to_log(event)
-        for listener in self._listeners:
+        for listener in (report_to_log, *self._listeners):
             try:
                 listener(event)
             except Exception:
-                logging.getLogger("toolcase").exception("the listener %r failed", listener)
+                logging.getLogger("toolcase").exception("a listener to %s failed", type(event).__name__)
 
     def __str__(self) -> str:
         """Every tool with what stands around it, outermost first."""

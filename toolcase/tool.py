@@ -254,6 +254,8 @@ def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
 def tool_of(function: Callable[P, R], **settings: Any) -> Tool[P, R]:
     """What `tool` does, as a plain function; of a tool it makes another one with some settings changed."""
     settings = {key: value for key, value in settings.items() if value is not None}
+    if inspect.ismethod(function) and isinstance(function.__func__, Tool):
+        function = function.__func__.__get__(function.__self__)  # from 3.13 on, what a classmethod gives
     if isinstance(function, Tool):
         return function.with_options(**settings)
     if isinstance(function, type) or not callable(function):
