@@ -1,12 +1,14 @@
 """Stages: who stands where, around what, and what it means when one fails."""
 
 import asyncio
+import contextlib
 import itertools
 
 import anyio
 import pytest
 
-from toolcase import Denied, InvalidArguments, Registry, Stage, ToolFailed, ToolTimeout, tool
+from toolcase import Call, Denied, InvalidArguments, Registry, Stage, ToolFailed, ToolTimeout, tool
+from toolcase.call import running
 from toolcase.chain import ToolsOwnTimeout, compile_chain
 from toolcase.events import GuardFailed, MiddlewareFailed
 from toolcase.runtime import RetryMiddleware, TimeoutMiddleware, compose
@@ -466,6 +468,19 @@ class TestObservers:
             await registry.call("t")
         await tasks[0]
 
+    async def test_the_end_of_the_program_is_not_theirs_to_swallow(self):
+        registry = Registry()
+        registry.add(Script(Fail(SystemExit(3))).tool("t"))
+
+        async def swallow(call, inner):
+            with contextlib.suppress(BaseException):
+                await inner(call)
+
+        registry.use(standing(Stage.OBSERVE, swallow))
+
+        with pytest.raises(SystemExit):
+            await registry.execute("t")
+
     async def test_events_reach_those_that_listen(self):
         registry, recorder = Registry(), Recorder()
         registry.use(recorder, RetryMiddleware())
@@ -677,6 +692,39 @@ class TestGuards:
         assert scope.cancelled_caught
         assert after == []
 
+    async def test_an_outer_cancellation_passes_two_guards_that_fail_on_the_way_out(self):
+        registry, after = Registry(), []
+        registry.add(Script(Hang()).tool("t"))
+
+        async def picky(call, inner):
+            try:
+                return await inner(call)
+            finally:
+                raise OSError("my books")
+
+        registry.use(picky, picky)
+
+        with anyio.move_on_after(1) as scope:
+            after.append(await registry.execute("t"))
+
+        assert scope.cancelled_caught
+        assert after == []
+
+    async def test_the_end_of_the_program_is_nobodys_to_change(self):
+        registry = Registry()
+        registry.add(Script(Fail(SystemExit(3))).tool("t"))
+
+        async def picky(call, inner):
+            try:
+                return await inner(call)
+            finally:
+                raise OSError("my books")
+
+        registry.use(picky)
+
+        with pytest.raises(SystemExit):
+            await registry.execute("t")
+
     @pytest.mark.backends("asyncio")
     async def test_failing_while_inner_still_runs_says_that_the_outcome_is_unknown(self):
         registry, tasks = Registry(), []
@@ -800,6 +848,14 @@ class TestWhatCanBeAMiddleware:
         with pytest.raises(TypeError, match="wrong.stage must be a Stage, got 'act'"):
             Registry().use(wrong)
 
+    def test_a_listener_that_would_have_to_be_awaited(self):
+        class Slow(Recorder):
+            async def on_event(self, call, event):
+                pass
+
+        with pytest.raises(TypeError, match="Slow.on_event must be a plain `def`"):
+            Registry().use(Slow())
+
     async def test_those_of_a_tool_are_checked_too(self):
         registry = Registry()
         registry.add(Script(Give()).tool("t", middleware=(RetryMiddleware,)))
@@ -832,6 +888,37 @@ class TestCompose:
         assert await safe(5, b=2) == 3
         assert await safe(a=5) == 4
         assert safe.__name__ == "subtract"
+
+    async def test_takes_arguments_of_every_kind_as_python_gives_them(self):
+        @tool
+        async def rest(a: int, **extra: int) -> tuple[int, dict[str, int]]:
+            return a, extra
+
+        @tool
+        async def positional(a: int, b: int = 2, /) -> tuple[int, int]:
+            return a, b
+
+        @tool
+        async def injected(a: int, call: Call) -> tuple[int, str]:
+            return a, call.name
+
+        bare = compose()
+
+        assert await bare(rest)(1, x=2) == (1, {"x": 2})
+        assert await bare(positional)(1) == (1, 2)
+        assert await bare(injected)(1) == (1, "injected")
+        assert await bare(injected)(a=1) == (1, "injected")
+
+    async def test_its_call_is_the_running_one_and_completes_its_errors(self):
+        async def look() -> None:
+            assert running.get().name == "look"
+            raise ToolFailed("seen")
+
+        with pytest.raises(ToolFailed) as caught:
+            await compose()(tool(look))()
+
+        assert caught.value.info.tool == "look"
+        assert running.get() is None
 
     async def test_validates_nothing(self):
         @tool

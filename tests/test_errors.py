@@ -5,6 +5,7 @@ import json
 import math
 import pickle
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -153,7 +154,7 @@ class TestInfo:
 
         error.info = info
 
-        assert error.info is info
+        assert error.info == msgspec.structs.replace(info, cause=error)
 
     def test_is_not_changed(self):
         with pytest.raises(AttributeError):

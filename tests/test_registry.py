@@ -1,5 +1,9 @@
 """What a host does with a registry: add, find, use, call, execute, narrow, listen."""
 
+import asyncio
+import contextlib
+import contextvars
+import gc
 import logging
 
 import anyio
@@ -17,6 +21,7 @@ from toolcase import (
     UnknownTool,
     tool,
 )
+from toolcase.call import running
 from toolcase.events import LateCompletion, MiddlewareFailed
 from toolcase.runtime import ExponentialBackoff, RetryMiddleware, RetryPolicy, TimeoutMiddleware
 from toolcase.testing import Fail, Give, Hang, Recorder, Script, current_clock
@@ -148,9 +153,91 @@ class TestCall:
             await registry.call("broken")
         assert (await registry.execute("broken")).error.code == "TOOL_FAILED"
 
+    async def test_an_error_object_that_is_raised_again_says_what_is_known_of_the_new_call(self, registry):
+        registry.add(*(Script(Fail(SHARED, after=1)).tool(name) for name in ("first", "second")))
+
+        for name in ("first", "second"):
+            with pytest.raises(ToolFailed) as caught:
+                await registry.call(name)
+            await anyio.sleep(1)
+
+        assert caught.value.info.tool == "second"
+
+    async def test_an_error_of_ours_leaves_no_circle(self, registry):
+        class Ours(ToolFailed):
+            pass
+
+        @registry.tool
+        async def fail() -> None:
+            raise Ours("x")
+
+        gc.collect()
+        gc.disable()
+        try:
+            with contextlib.suppress(Ours):
+                await registry.call("fail")
+            assert not any(isinstance(found, Ours) for found in gc.get_objects())
+        finally:
+            gc.enable()
+
+
+SHARED = ToolFailed("one object for all")
+
 
 class TestExecute:
     """The outcome as a value."""
+
+    async def test_cancellation_passes_though_the_tool_fails_while_it_is_stopped(self, registry):
+        reached = []
+
+        async def fails():
+            try:
+                await anyio.sleep(99)
+            finally:
+                raise ValueError("while stopping")
+
+        @registry.tool
+        async def grouped() -> None:
+            async with anyio.create_task_group() as group:
+                group.start_soon(fails)
+                await anyio.sleep(99)
+
+        with anyio.move_on_after(1):
+            reached.append(await registry.execute("grouped"))
+            await anyio.sleep(99)
+
+        assert current_clock().now == pytest.approx(1)
+
+    async def test_a_group_of_errors_is_an_error_as_any_other(self, registry):
+        error = ExceptionGroup("both", [OSError(), ValueError()])
+        registry.add(Script(Fail(error)).tool("t"))
+
+        assert (await registry.execute("t")).error.cause is error
+
+    async def test_a_group_that_ends_the_program_is_no_result(self, registry):
+        registry.add(Script(Fail(BaseExceptionGroup("both", [SystemExit(3)]))).tool("t"))
+
+        with pytest.raises(BaseExceptionGroup):
+            await registry.execute("t")
+
+    async def test_a_retry_after_that_is_no_number_is_left_out(self, registry):
+        class Odd(ToolFailed):
+            retry_after = "soon"
+
+        registry.add(Script(Fail(Odd("later"))).tool("t"))
+
+        result = await registry.execute("t")
+
+        assert result.error.retry_after is None
+        assert result.for_model() == "Error TOOL_FAILED: later"
+
+    async def test_earlier_failures_go_by_the_reference_of_their_call(self, registry):
+        registry.use(RetryMiddleware())
+        registry.add(Script(Fail(ConnectionError())).tool("t"))
+
+        error = (await registry.execute("t")).error
+
+        assert {earlier.correlation_id for earlier in error.earlier} == {error.correlation_id}
 
     @pytest.mark.parametrize("arguments", [{"a": 1, "b": 4}, b'{"a": 1, "b": 4}', '{"a": 1, "b": 4}'])
     async def test_takes_a_mapping_or_json(self, registry, arguments):
@@ -307,6 +394,23 @@ class TestChildCalls:
 
         assert seen == [None]
 
+    @pytest.mark.backends("asyncio")
+    async def test_a_task_that_outlives_its_call_speaks_for_the_same_caller_on_its_own(self, registry):
+        seen, tasks = [], []
+
+        @registry.tool
+        async def child(call: Call) -> None:
+            seen.append((call.parent, call.context.scope_id))
+
+        @registry.tool
+        async def lets_go() -> None:
+            tasks.append(asyncio.create_task(registry.call("child")))
+
+        await registry.execute("lets_go", context=ExecutionContext(scope_id="tenant"))
+        await tasks[0]
+
+        assert seen == [(None, "tenant")]
+
     async def test_after_a_call_the_next_one_is_no_child_of_it(self, registry):
         recorder = Recorder()
         registry.use(recorder)
@@ -316,6 +420,23 @@ class TestChildCalls:
         await registry.call("add", a=1)
 
         assert [record.call.parent for record in recorder.records] == [None, None]
+
+
+def test_a_call_that_is_closed_from_another_context_ends_quietly(registry):
+    class Suspended:
+        def __await__(self):
+            yield
+
+    @registry.tool
+    async def wait() -> None:
+        await Suspended()
+
+    call = registry.call("wait")
+    contextvars.copy_context().run(call.send, None)
+
+    call.close()
+
+    assert running.get() is None
 
 
 class TestView:

@@ -1,6 +1,7 @@
 """Threads for synchronous tools: slots are held until the thread ends, and nothing is lost."""
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import threading
@@ -226,6 +227,40 @@ async def test_a_plain_def_that_gives_another_awaitable_says_so_too():
 
     with pytest.raises(TypeError, match="gave an awaitable"):
         await registry.call("hidden")
+
+
+async def test_a_thread_that_cannot_be_started_costs_no_slot(monkeypatch):
+    def refuse(self):
+        raise RuntimeError("can't start new thread")
+
+    registry = Registry(max_threads=1)
+    registry.tool(lambda: 1, name="one")
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+    refused = await registry.execute("one")
+    monkeypatch.undo()
+
+    assert (refused.error.code, refused.attempts) == ("OVERLOADED", 0)
+    assert registry.threads.busy == 0
+    assert await registry.call("one") == 1
+
+
+async def test_an_error_leaves_no_circle():
+    class Failed(Exception):
+        pass
+
+    def fail():
+        raise Failed
+
+    threads = Threads(1)
+    gc.collect()
+    gc.disable()
+    try:
+        with contextlib.suppress(Failed):
+            await threads.run(fail, started=lambda: None, late=print)
+        await until(lambda: not any(isinstance(found, Failed) for found in gc.get_objects()))
+    finally:
+        gc.enable()
 
 
 async def test_keeps_no_value_alive():

@@ -1,14 +1,18 @@
 """Limits of time: they interrupt, they blame the right limit, and they leave nothing behind."""
 
 import asyncio
+import contextlib
+import gc
 import math
+import weakref
 
 import anyio
 import pytest
 
 from toolcase import Call, Registry, ToolTimeout, shielded
+from toolcase.call import running
 from toolcase.events import CancelOverrun
-from toolcase.runtime import TimeoutMiddleware
+from toolcase.runtime import ExponentialBackoff, RetryMiddleware, RetryPolicy, TimeoutMiddleware
 from toolcase.testing import Give, Hang, Script, current_clock
 from toolcase.timer import remaining
 
@@ -385,8 +389,139 @@ async def test_a_tool_that_does_not_stop_in_time_is_reported_and_waited_for(clea
     assert script.running == 0
 
 
+@pytest.mark.parametrize("shield", [True, False])
+async def test_a_childs_limit_holds_in_the_clean_up_of_a_parent_whose_time_is_over(shield):
+    registry, ends = Registry(), []
+    registry.add(Script(Hang()).tool("undo", timeout=3))
+
+    @registry.tool(timeout=10)
+    async def careful() -> None:
+        try:
+            await anyio.sleep(999)
+        finally:
+            with shielded(500) if shield else contextlib.nullcontext():
+                ends.append((await registry.execute("undo")).error.code)
+
+    with contextlib.suppress(ToolTimeout):
+        await registry.call("careful")
+
+    shield_holds = shield or _on_asyncio()  # on trio a cancelled scope cuts every await that is not shielded
+    assert ends == (["TIMEOUT"] if shield_holds else [])
+    assert current_clock().now == pytest.approx(13 if shield_holds else 10)
+
+
+async def test_in_a_shield_the_limit_that_waits_outside_is_not_what_remains():
+    registry, left = Registry(), []
+
+    @registry.tool(timeout=10)
+    async def careful(call: Call) -> None:
+        await anyio.sleep(1)
+        left.append(remaining(call))
+        with shielded(500):
+            left.append(remaining(call))
+
+    await registry.call("careful")
+
+    assert left == [pytest.approx(9), math.inf]
+
+
+async def test_a_limit_is_seen_by_the_children_of_a_call_that_was_handed_on_as_a_copy():
+    registry, left = Registry(), []
+
+    async def copying(call, inner):
+        return await inner(call.copy())
+
+    @registry.tool
+    async def child(call: Call) -> None:
+        left.append(remaining(call))
+
+    @registry.tool(timeout=2)
+    async def parent() -> None:
+        await registry.call("child")
+
+    registry.use(copying)
+
+    await registry.call("parent")
+
+    assert left == [pytest.approx(2)]
+    assert running.get() is None
+
+
+async def test_an_infinite_limit_is_none():
+    registry = Registry()
+    registry.add(Script(Give(1, after=1e6)).tool("t", timeout=math.inf))
+
+    assert (await registry.execute("t", timeout=math.inf)).value == 1
+
+
+async def test_calls_one_after_the_other_leave_nothing_behind():
+    registry, values = Registry(), []
+    registry.use(TimeoutMiddleware(60), TimeoutMiddleware(5))
+
+    class Value:
+        pass
+
+    @registry.tool
+    async def make() -> object:
+        await anyio.sleep(1)
+        value = Value()
+        values.append(weakref.ref(value))
+        return value
+
+    for _ in range(3):
+        await registry.call("make")
+    gc.collect()
+
+    assert [value() for value in values] == [None] * 3
+
+
+@pytest.mark.backends("asyncio")
+async def test_a_scope_that_is_cancelled_while_the_tool_stops_sees_its_own_cancellation():
+    registry = Registry()
+
+    @registry.tool(timeout=1)
+    async def grouped() -> None:
+        async def slow_to_stop():
+            try:
+                await anyio.sleep(99)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await anyio.sleep(0.5)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(slow_to_stop)
+            await anyio.sleep(99)
+
+    with anyio.move_on_after(1.2) as scope:
+        await registry.call("grouped")
+
+    assert scope.cancelled_caught
+    assert await nothing_is_left()
+
+
 class TestShielded:
     """Clean-up that is not interrupted."""
+
+    async def test_holds_back_the_limit_of_all_attempts_in_a_later_one(self):
+        registry, cleaned = Registry(), []
+        registry.use(TimeoutMiddleware(10))
+        registry.use(RetryMiddleware(RetryPolicy(backoff=ExponentialBackoff(base=1, jitter=False))))
+        registry.use(TimeoutMiddleware(8))
+
+        @registry.tool
+        async def careful(call: Call) -> None:
+            await anyio.sleep(1)
+            if call.info.attempts == 1:
+                raise ConnectionError
+            with shielded(30):
+                await anyio.sleep(20)
+                cleaned.append(current_clock().now)
+            await anyio.sleep(5)
+
+        with pytest.raises(ToolTimeout):
+            await registry.call("careful")
+
+        assert cleaned == [pytest.approx(1 + 1 + 1 + 20)]
 
     async def test_holds_a_limit_back_until_it_is_left(self):
         registry = Registry()

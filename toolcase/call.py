@@ -15,6 +15,7 @@ import msgspec
 
 from toolcase.clock import Clock
 from toolcase.context import ExecutionContext
+from toolcase.errors import InvalidArguments
 from toolcase.events import Event, MiddlewareFailed
 from toolcase.schema import Arguments
 from toolcase.threads import Threads, abandoned
@@ -62,6 +63,7 @@ class CallInfo(msgspec.Struct, eq=False):
     # The last boundary between two guards that was passed on the way out, and what passed it: see chain.py.
     _passed: int = -1
     _entered: bool = False
+    _ended: bool = False
     _value: Any = None
     _error: BaseException | None = None
 
@@ -125,6 +127,17 @@ class Call(msgspec.Struct, eq=False):
         self.state  # noqa: B018  made now, or the copies would each make their own
         return copy.copy(self)
 
+    def with_own_arguments(self) -> Call:
+        """A copy whose containers nobody else holds, or itself; InvalidArguments if nested too deeply."""
+        if self._validated is None or _CONTAINERS.isdisjoint(map(type, self._validated.values())):
+            return self
+        copy = self.copy()
+        try:
+            copy._validated = _copied(self._validated)
+        except RecursionError:
+            raise InvalidArguments(f"arguments of {self.name!r} are nested too deeply") from None
+        return copy
+
     @property
     def cancelled(self) -> bool:
         """In the thread of a synchronous tool: whether nobody waits for it any more, so that it may stop."""
@@ -146,6 +159,18 @@ class Call(msgspec.Struct, eq=False):
 
     # Not in the Struct's fields: any type with a static `__from_call__` can be a tool's parameter.
     __from_call__: ClassVar[Callable[[Any], Any]] = staticmethod(lambda call: call)
+
+
+_CONTAINERS = frozenset({dict, list, set, tuple})
+
+
+def _copied(value: Any) -> Any:
+    """A copy of plain containers all the way down; other objects stay the same."""
+    if type(value) is dict:
+        return {key: _copied(item) for key, item in value.items()}
+    if type(value) in _CONTAINERS:
+        return type(value)(_copied(item) for item in value)
+    return value
 
 
 Inner = Callable[[Call], Awaitable[Any]]

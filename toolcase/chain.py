@@ -12,6 +12,7 @@ knows what to hand to the caller whatever an observer did.
 from __future__ import annotations
 
 import fnmatch
+import inspect
 import warnings
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,11 +20,12 @@ from typing import Any, ClassVar, NamedTuple
 
 import anyio.lowlevel
 
-from toolcase.call import Call, Inner, Middleware, Stage
+from toolcase.call import Call, Inner, Middleware, Stage, running
 from toolcase.clock import asyncio_task
-from toolcase.errors import Denied, InvalidArguments, ToolError
+from toolcase.errors import Denied, ToolError
 from toolcase.events import GuardFailed, MiddlewareFailed
 from toolcase.invoke import invoker
+from toolcase.result import complete
 from toolcase.timer import limited
 from toolcase.tool import Tool
 
@@ -62,7 +64,27 @@ def check(middleware: Middleware) -> Middleware:
     if not callable(middleware):
         raise TypeError(f"a middleware is `async (call, inner) -> value`, got {middleware!r}")
     stage_of(middleware)
+    if inspect.iscoroutinefunction(getattr(middleware, "on_event", None)):
+        raise TypeError(f"{label(middleware)}.on_event must be a plain `def`: events are told, not awaited")
     return middleware
+
+
+async def run_chain(call: Call, chain: Inner) -> Any:
+    """Run a call on its compiled way: it is the running call meanwhile, and its error says what is known."""
+    info = call.info
+    token = running.set(call)
+    try:
+        return await chain(call)
+    except ToolError as error:
+        complete(error, call)
+        raise
+    finally:
+        # What passed the boundaries is nobody's any more; an error here would hold its own frames.
+        info._ended, info._value, info._error = True, None, None
+        try:
+            running.reset(token)
+        except ValueError:  # noqa: SIM105  suppress() costs, on the path of every call
+            pass  # closed from outside, after its loop had gone: another context, and nothing to put back
 
 
 def arrange(tool: Tool[..., Any], used: Iterable[Used]) -> dict[Stage, list[Middleware]]:
@@ -214,8 +236,13 @@ def _boundary(index: int, inner: Inner, guard: Middleware | None) -> Inner:
         try:
             value = await inner(call)
         except BaseException as raised:
-            own_fault = isinstance(raised, Exception) and not isinstance(raised, ToolError)
-            error = await _settled(call, index, guard, raised) if guard and own_fault else raised
+            error: BaseException | None = raised
+            if guard is not None and isinstance(raised, Exception) and not isinstance(raised, ToolError):
+                try:
+                    error = await _settled(call, index, guard, raised)
+                except BaseException as passing:
+                    info._passed, info._value, info._error = index, None, passing
+                    raise
             if error is raised:
                 info._passed, info._value, info._error = index, None, error
                 raise
@@ -246,7 +273,7 @@ async def _settled(call: Call, index: int, guard: Middleware, error: BaseExcepti
     if error is own or (own is not None and _wraps(error, own)):
         return own
     if own is not None and not isinstance(own, Exception):
-        await _raise_if_cancelled_from_outside(own)
+        await _pass_on(own)
         return error  # a scope of the guard's own cancelled inner, and this is what came of it
     call.host.report(GuardFailed(tool=call.name, middleware=guard, error=error))
     return own
@@ -255,23 +282,7 @@ async def _settled(call: Call, index: int, guard: Middleware, error: BaseExcepti
 def _frozen(inner: Inner) -> Inner:
     """Before the first guard that must be able to rely on it: nobody else holds the same containers."""
 
-    def freeze(call: Call) -> Any:
-        try:
-            call._validated = _copied(call._validated)
-        except RecursionError:
-            raise InvalidArguments(f"arguments of {call.name!r} are nested too deeply") from None
-        return inner(call)
-
-    return freeze
-
-
-def _copied(value: Any) -> Any:
-    """A copy of plain containers all the way down; other objects stay the same."""
-    if type(value) is dict:
-        return {key: _copied(item) for key, item in value.items()}
-    if type(value) in (list, tuple, set):
-        return type(value)(_copied(item) for item in value)
-    return value
+    return lambda call: inner(call.with_own_arguments())
 
 
 # Between OBSERVE and GUARD
@@ -348,7 +359,7 @@ async def _without(observer: Middleware, call: Call, inner: Inner, fault: Except
     if own is None:
         return info._value
     if not isinstance(own, Exception):
-        await _raise_if_cancelled_from_outside(own)
+        await _pass_on(own)
         raise fault or RuntimeError(f"observer {label(observer)} cancelled the call")
     raise own
 
@@ -365,9 +376,12 @@ def _wraps(group: BaseException, error: BaseException) -> bool:
     return False
 
 
-async def _raise_if_cancelled_from_outside(cancellation: BaseException) -> None:
-    """Let a cancellation go on that somebody outside sent; return if a scope further in made it."""
+async def _pass_on(ended_by: BaseException) -> None:
+    """Let go on what is no error: the end of the program, or a cancellation that somebody outside sent.
+
+    Returns if it is a cancellation that a scope further in has made.
+    """
     task = asyncio_task()
-    if task is not None and task.cancelling():
-        raise cancellation
+    if not isinstance(ended_by, anyio.get_cancelled_exc_class()) or (task is not None and task.cancelling()):
+        raise ended_by
     await anyio.lowlevel.checkpoint_if_cancelled()

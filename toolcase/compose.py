@@ -7,8 +7,8 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, ParamSpec
 
-from toolcase.call import Call, CallInfo, Middleware
-from toolcase.chain import Used, compile_chain, flat, label
+from toolcase.call import Call, CallInfo, Middleware, running
+from toolcase.chain import Used, compile_chain, flat, label, run_chain
 from toolcase.clock import Clock, SystemClock
 from toolcase.context import ExecutionContext
 from toolcase.events import Event, report_to_log
@@ -36,13 +36,13 @@ class Stack:
         Nothing is validated: the caller is Python code. What the host would be told goes to the log.
         """
         chain = compile_chain(tool, [Used(entry) for entry in self.middleware], validate=False)
-        signature, host, context = inspect.signature(tool.function), _Alone(), ExecutionContext()
+        host, context, named = _Alone(), ExecutionContext(), _naming(tool)
 
         @functools.wraps(tool.function)
         async def run(*args: P.args, **kwargs: P.kwargs) -> Any:
-            given = signature.bind(*args, **kwargs).arguments if args else kwargs
             info = CallInfo(started=host.clock.monotonic())
-            return await chain(Call(tool.name, tool, given, context, host, info=info))
+            call = Call(tool.name, tool, named(*args, **kwargs), context, host, running.get(), info)
+            return await run_chain(call, chain)
 
         return run
 
@@ -50,6 +50,23 @@ class Stack:
 def compose(*middleware: Middleware | Iterable[Middleware]) -> Stack:
     """Middleware in one value, sorted by stage when used, in the given order within each."""
     return Stack(flat(middleware))
+
+
+def _naming(tool: Tool[..., Any]) -> Callable[..., dict[str, Any]]:
+    """What turns arguments as Python gives them into arguments by name, defaults filled in."""
+    whole = inspect.signature(tool.function)
+    given = [p for p in whole.parameters.values() if p.name not in tool.schema.injected]
+    signature = whole.replace(parameters=given)
+    rest = next((p.name for p in given if p.kind is p.VAR_KEYWORD), None)
+
+    def named(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        arguments = dict(bound.arguments)
+        extras = {} if rest is None else arguments.pop(rest)
+        return {**arguments, **extras}
+
+    return named
 
 
 class _Alone:

@@ -88,6 +88,8 @@ class ToolError(Exception):
     code: ClassVar[ErrorCode] = ErrorCode.TOOL_FAILED
     retryable: bool = False
     retry_after: float | None = None
+    told_at: float = -math.inf
+    """When `info` was completed, on the monotonic clock of the host; -inf before."""
     _info: ErrorInfo | None = None
 
     def __init__(
@@ -104,7 +106,7 @@ class ToolError(Exception):
     def info(self) -> ErrorInfo:
         """What is known of the failure: all of it once the call has ended, its own facts before."""
         if self._info is not None:
-            return self._info
+            return msgspec.structs.replace(self._info, cause=self)
         return ErrorInfo(
             code=self.code,
             message=message_of(self),
@@ -116,11 +118,13 @@ class ToolError(Exception):
 
     @info.setter
     def info(self, info: ErrorInfo) -> None:
-        self._info = info
+        # Kept without its cause, which is this error: a circle would keep every frame of the call alive.
+        self._info = msgspec.structs.replace(info, cause=None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default would call the class with `args` alone and lose what was given by keyword.
-        return _rebuilt, (type(self), self.args, {k: v for k, v in vars(self).items() if k != "_info"})
+        kept = {k: v for k, v in vars(self).items() if k not in {"_info", "told_at"}}
+        return _rebuilt, (type(self), self.args, kept)
 
 
 def message_of(error: BaseException) -> str:
@@ -151,9 +155,16 @@ class ToolDisabled(ToolError):
 
 
 class InvalidArguments(ToolError):
-    """The arguments do not fit the tool's schema; the tool was not started."""
+    """The arguments do not fit the tool's schema; the tool was not started.
+
+    The message shows to the caller what it gave. `without_values` says the same for a log.
+    """
 
     code = ErrorCode.INVALID_ARGUMENTS
+
+    def __init__(self, message: str = "", *, without_values: str | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.without_values = message if without_values is None else without_values
 
 
 class InvalidResult(ToolError):

@@ -8,8 +8,10 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, overload
 
+import anyio
+
 from toolcase.call import Call, CallInfo, Inner, Middleware, Stage, running
-from toolcase.chain import Used, arrange, compile_chain, compile_refusal, flat, label
+from toolcase.chain import Used, arrange, compile_chain, compile_refusal, flat, label, run_chain
 from toolcase.clock import Clock, SystemClock, seconds
 from toolcase.context import ExecutionContext
 from toolcase.errors import Denied, ToolError, UnknownTool
@@ -129,7 +131,7 @@ class Registry:
         """The tool's value, or the error raised: its own exception as it is, a `ToolError` for ours."""
         tool, chain = self._ready.get(name) or self._prepare(name)
         parent = running.get()
-        return await self._run(self._call(name, tool, arguments, parent), chain)
+        return await run_chain(self._call(name, tool, arguments, parent), chain)
 
     async def execute(
         self,
@@ -208,6 +210,8 @@ class Registry:
         info = CallInfo(0, False, None, self.clock.monotonic())
         if parent is None:
             return Call(name, tool, given, self._context, self, None, info)
+        if parent.info._ended:  # a task that outlived its call speaks for the same caller, on its own
+            return Call(name, tool, given, parent.context, self, None, info)
         call = Call(name, tool, given, parent.context, self, parent, info)
         call._deadline, call._deadline_task = parent._deadline, parent._deadline_task
         return call
@@ -221,21 +225,17 @@ class Registry:
             return None, compile_refusal(name, self._used, error)
         return ready
 
-    async def _run(self, call: Call, chain: Inner) -> Any:
-        token = running.set(call)
-        try:
-            return await chain(call)
-        except ToolError as error:
-            if error._info is None:
-                error.info = describe(error, call, self._elapsed(call))
-            raise
-        finally:
-            running.reset(token)
-
     async def _execute(self, call: Call, chain: Inner) -> ToolResult:
         value, error = None, None
         try:
-            value = await self._run(call, chain)
+            value = await run_chain(call, chain)
+        except BaseExceptionGroup as group:
+            cancelled = group.subgroup(anyio.get_cancelled_exc_class())
+            if cancelled is not None:
+                raise cancelled from None  # a tool's error beside it does not make a result of it
+            if not isinstance(group, Exception):
+                raise
+            error = describe(group, call, self._elapsed(call))
         except Exception as raised:  # noqa: BLE001  this is the verb that gives errors as values
             error = describe(raised, call, self._elapsed(call))
         elapsed = self._elapsed(call)
@@ -290,7 +290,7 @@ class View:
         begun = self._registry._begin(
             name, arguments, context=self._context, timeout=self._timeout, view=self
         )
-        return await self._registry._run(*begun)
+        return await run_chain(*begun)
 
     async def execute(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,6 +69,14 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
+def complete(error: ToolError, call: Call) -> None:
+    """Tell an error of ours what is known of the call that it ended, unless a child call has told it."""
+    now = call.host.clock.monotonic()
+    if error.told_at < call.info.started:  # never, or of an earlier call that raised this very object
+        error.info = describe(error, call, now - call.info.started)
+        error.told_at = now
+
+
 def describe(error: BaseException, call: Call, elapsed: float) -> ErrorInfo:
     """What is known of a call that failed with `error`; its message may be shown to a model."""
     info, tool = call.info, call.tool
@@ -75,7 +84,9 @@ def describe(error: BaseException, call: Call, elapsed: float) -> ErrorInfo:
     retryable, retry_after = False, info.retry_after
     if isinstance(error, ToolError):
         code, retryable = error.code, error.retryable
-        retry_after = error.retry_after if error.retry_after is not None else retry_after
+        said = error.retry_after
+        if isinstance(said, int | float) and 0 <= said < math.inf:
+            retry_after = said
     elif tool is not None and tool.exposes(error):
         message = f"{type(error).__name__}: {message}".removesuffix(": ")
     else:
@@ -99,7 +110,7 @@ def describe(error: BaseException, call: Call, elapsed: float) -> ErrorInfo:
 
 def _earlier(error: BaseException, call: Call) -> ErrorInfo:
     alone = Call(call.name, call.tool, call.given, call.context, call.host)
-    alone.info.attempts = 1
+    alone.info.attempts, alone.info._correlation_id = 1, call.info.correlation_id
     return describe(error, alone, 0.0)
 
 

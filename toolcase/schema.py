@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 Arguments = Mapping[str, Any] | bytes | str
 """What a caller may give: a mapping, or a JSON object as text or bytes."""
 
+_Names = Mapping[str, bool]
+"""The parameters that a caller gives, each with whether its values are secret."""
+
+LISTED_ERRORS = 1_000
 SHOWN_ERRORS = 5
 SHOWN_CHARACTERS = 60
 
@@ -69,6 +73,7 @@ def build(
         hints = typing.get_type_hints(plain, include_extras=True)
     described = docstrings.parameters(inspect.getdoc(plain) or "")
     fields: dict[str, Any] = {}
+    names: dict[str, bool] = {}
     injected: dict[str, Callable[[Any], Any]] = {}
     extra: Any = _NONE
     for parameter in parameters:
@@ -82,10 +87,11 @@ def build(
         else:
             with _readable(tool):
                 fields[parameter.name] = _field(parameter, annotation, described.get(parameter.name))
+                names[parameter.name] = _is_secret(annotation)
     with _readable(tool):
         adapter = _adapter(tool, fields, extra=extra, strict=strict)
     return Schema(
-        validate=_validator(adapter, tool, tuple(fields)),
+        validate=_validator(adapter, tool, names),
         validate_result=_result_validator(hints.get("return", Any), tool, now=checks_result),
         injected=injected,
         positional=tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY),
@@ -121,9 +127,7 @@ def _readable(tool: str) -> Iterator[None]:
         raise TypeError(f"cannot make a schema of the signature of tool {tool!r}: {error}") from error
 
 
-def _validator(
-    adapter: TypeAdapter[Any], tool: str, names: tuple[str, ...]
-) -> Callable[[Arguments], dict[str, Any]]:
+def _validator(adapter: TypeAdapter[Any], tool: str, names: _Names) -> Callable[[Arguments], dict[str, Any]]:
     from pydantic import ValidationError
 
     check, check_json = adapter.validator.validate_python, adapter.validator.validate_json
@@ -138,39 +142,50 @@ def _validator(
             elif isinstance(arguments, Mapping):
                 validated = check(dict(arguments))
             else:
-                raise InvalidArguments(
-                    f"arguments of {tool!r} must be a mapping or a JSON object, got {_shown(arguments)}"
-                )
+                wanted = f"arguments of {tool!r} must be a mapping or a JSON object"
+                raise InvalidArguments(f"{wanted}, got {_shown(arguments)}", without_values=wanted)
         except ValidationError as error:
-            raise InvalidArguments(_explain(error, tool, names)) from None
+            shown, unshown = (_explain(error, tool, names, shown) for shown in (True, False))
+            raise InvalidArguments(shown, without_values=unshown) from None
+        except InvalidArguments:
+            raise
+        except Exception as error:  # of a validator that the tool's author wrote, or too deep for Python
+            raise InvalidArguments(
+                f"the arguments of {tool!r} could not be checked: {type(error).__name__}"
+            ) from error
         return validated
 
     return validate
 
 
-def _explain(error: ValidationError, tool: str, names: tuple[str, ...]) -> str:
+def _explain(error: ValidationError, tool: str, names: _Names, shown: bool) -> str:
+    count = error.error_count()
+    if count > LISTED_ERRORS:  # pydantic makes a list of all or of none
+        return f"invalid arguments for {tool!r}: {count} values do not fit their types"
     problems = error.errors(include_url=False, include_context=False)
-    lines = [_problem(problem, names) for problem in problems[:SHOWN_ERRORS]]
+    lines = [_problem(problem, names, shown) for problem in problems[:SHOWN_ERRORS]]
     if len(problems) > SHOWN_ERRORS:
         lines.append(f"and {len(problems) - SHOWN_ERRORS} more")
     return f"invalid arguments for {tool!r}: " + "; ".join(lines)
 
 
-def _problem(problem: Mapping[str, Any], names: tuple[str, ...]) -> str:
+def _problem(problem: Mapping[str, Any], names: _Names, shown: bool) -> str:
     location, kind = problem["loc"], problem["type"]
+    secret = bool(location) and names.get(str(location[0]), False)
+    got = f"; got {_shown(problem['input'])}" if shown and not secret else ""
     if kind == "json_invalid":
         return f"the arguments are no JSON: {problem['msg'].removeprefix('Invalid JSON: ')}"
     if not location:
         return f"the arguments {_should(problem['msg'])}"
     if kind == "invalid_key" and len(location) == 1:
-        return f"the name of an argument should be a string; got {_shown(problem['input'])}"
+        return f"the name of an argument should be a string{got}"
     name = _cut(str(location[0]) + "".join(f"[{step!r}]" for step in location[1:]))
     if kind == "missing":
         return f"argument {name!r} is missing"
     if kind == "extra_forbidden" and len(location) == 1:
         known = f"it takes {', '.join(map(repr, names))}" if names else "it takes none"
         return f"unknown argument {name!r}; {nearest(name, names) or known}"
-    return f"argument {name!r} {_should(problem['msg'])}; got {_shown(problem['input'])}"
+    return f"argument {name!r} {_should(problem['msg'])}{got}"
 
 
 def _result_validator(annotation: Any, tool: str, *, now: bool) -> Callable[[Any], Any]:
@@ -231,6 +246,16 @@ def _field(parameter: inspect.Parameter, annotation: Any, description: str | Non
     if isinstance(parameter.default, FieldInfo):  # `size: int = Field(5, ge=1)`, as pydantic's users write it
         return typing.Required[typing.Annotated[annotation, parameter.default]]
     return typing.NotRequired[typing.Annotated[annotation, _Default(parameter.default)]]
+
+
+def _is_secret(annotation: Any) -> bool:
+    """Whether values of this type are not to be shown, because one of pydantic's secret types is in it."""
+    from pydantic import Secret, SecretBytes, SecretStr
+
+    kind = typing.get_origin(annotation) or annotation
+    if isinstance(kind, type) and issubclass(kind, Secret | SecretBytes | SecretStr):
+        return True
+    return any(_is_secret(part) for part in typing.get_args(annotation))
 
 
 def _described(annotation: Any) -> bool:

@@ -79,25 +79,29 @@ class Threads:
         context, flag = contextvars.copy_context(), threading.Event()
         context.run(abandoned.set, flag)
         wait, post, wake = _wakeup()
-        outcome: list[Any] = []
+        outcome: list[tuple[Any, BaseException | None]] = []
         waiting = True
 
         def job(worker: Worker) -> None:
-            value, error = None, None
+            ended: tuple[Any, BaseException | None]
             try:
-                value = context.run(function)
+                ended = (context.run(function), None)
             except BaseException as raised:  # noqa: BLE001  it is the caller's to see, not the thread's
-                error = raised
+                ended = (None, raised)
             with self._lock:
                 # Free before anyone can know that it ended, or a caller in turn would find no room.
                 self._busy -= 1
                 self._idle.append(worker)
-                outcome.extend((value, error))
+                outcome.append(ended)
                 heard = waiting
+            del ended  # an error holds the frames that it came through, and this is one of them
             if heard:
                 post(wake)
-            elif not post(lambda: late(error)):
-                late(error)
+            elif not post(tell):
+                tell()
+
+        def tell() -> None:
+            late(outcome.pop()[1])
 
         self._start(job, started)
         try:
@@ -105,12 +109,11 @@ class Threads:
         except BaseException:
             with self._lock:
                 waiting = False
-                ended = bool(outcome)
             flag.set()
-            if ended:  # in the same tick; the caller has an error already
-                late(outcome[1])
+            if outcome:  # it ended in the same tick; the caller has an error already
+                tell()
             raise
-        value, error = outcome
+        value, error = outcome.pop()
         if error is None:
             return value
         try:
@@ -128,10 +131,17 @@ class Threads:
             self._busy += 1
             worker = self._idle.pop() if self._idle else Worker(self._retired, self._finished)
             worker.pending += 1
+        if worker.ident is None:
+            try:
+                worker.start()
+            except RuntimeError as error:
+                with self._lock:
+                    self._busy -= 1
+                raise Overloaded(
+                    "the system has no thread left for a synchronous tool; try again later"
+                ) from error
         started()
         worker.jobs.put(job)
-        if worker.ident is None:
-            worker.start()
 
     def _finished(self, worker: Worker) -> None:
         with self._lock:

@@ -9,16 +9,19 @@ in its first step would lie inside it (docs/decisions/0003-a-timer-instead-of-a-
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 import types
+import weakref
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
-from toolcase.call import Call, Inner
+from toolcase.call import Call, Inner, running
 from toolcase.clock import asyncio_task
 from toolcase.errors import ToolTimeout
 from toolcase.events import CancelOverrun
@@ -32,15 +35,17 @@ def limited(inner: Inner, seconds: float, *, kind: str) -> Inner:
     Where a deadline that is armed around us in the same task comes first, that one will do: no second
     timer is armed, and the error is that one's own. `kind` says in the error which limit it was.
     """
+    if math.isinf(seconds):
+        return inner
 
     def run(call: Call) -> Any:
         task = asyncio_task()
         if task is None:
             return _in_scope(inner, call, seconds, kind)
-        deadline = task.get_loop().time() + seconds
-        if call._deadline <= deadline and call._deadline_task is task:
+        now = task.get_loop().time()
+        if call._deadline <= now + seconds and _strikes(call, task, now):
             return inner(call)
-        return _lazily(inner, call, task, deadline, seconds, kind)
+        return _lazily(inner, call, task, now + seconds, seconds, kind)
 
     return run
 
@@ -49,10 +54,10 @@ def remaining(call: Call) -> float:
     """Seconds until the earliest deadline armed around this task ends the call; inf where there is none."""
     task = asyncio_task()
     if task is not None:
-        return call._deadline - task.get_loop().time() if call._deadline_task is task else float("inf")
-    trio = sys.modules["trio"]
-    armed_here = call._deadline_task is trio.lowlevel.current_task()
-    return call._deadline - trio.current_time() if armed_here else float("inf")
+        now = task.get_loop().time()
+        return call._deadline - now if _strikes(call, task, now) else math.inf
+    now = sys.modules["trio"].current_time()
+    return call._deadline - now if _strikes_on_trio(call, now) else math.inf
 
 
 @contextmanager
@@ -68,17 +73,16 @@ def shielded(grace: float = GRACE_SECONDS) -> Iterator[anyio.CancelScope]:
         with anyio.move_on_after(grace, shield=True) as scope:
             yield scope
         return
-    shield = _Shield(task, _shield.get())
-    timer = _armed.get()
-    while timer is not None and timer.task is task:
+    limits = _limits_of(task)
+    shield = _Shield()
+    for timer in limits.armed:
         shield.hold(timer)
-        timer = timer.outer
-    token = _shield.set(shield)
+    limits.shields.append(shield)
     try:
         with anyio.move_on_after(grace, shield=True) as scope:
             yield scope
     finally:
-        _shield.reset(token)
+        limits.shields.remove(shield)
         for timer in shield.held:
             timer.release()
 
@@ -86,10 +90,10 @@ def shielded(grace: float = GRACE_SECONDS) -> Iterator[anyio.CancelScope]:
 class _Timer:
     """One armed limit of one asyncio task."""
 
-    __slots__ = ("_base", "_call", "_due", "_handle", "_holds", "fired", "outer", "task")
+    __slots__ = ("_base", "_call", "_due", "_handle", "_holds", "fired", "task")
 
     def __init__(self, call: Call, task: asyncio.Task[Any], deadline: float) -> None:
-        self.task, self.outer, self._call = task, _armed.get(), call
+        self.task, self._call = task, call
         self._base, self._holds, self._due = task.cancelling(), 0, False
         self.fired = False
         self._handle: asyncio.Handle = task.get_loop().call_at(deadline, self._fire)
@@ -122,16 +126,16 @@ class _Timer:
         self._handle.cancel()
         self._due = False
         if self.fired:  # inner swallowed the cancellation, or turned it into an error of its own
+            self.fired = False
             self.task.uncancel()
 
 
 class _Shield:
     """The timers that wait while one shielded clean-up runs."""
 
-    __slots__ = ("held", "outer", "task")
+    __slots__ = ("held",)
 
-    def __init__(self, task: asyncio.Task[Any], outer: _Shield | None) -> None:
-        self.task, self.outer = task, outer
+    def __init__(self) -> None:
         self.held: list[_Timer] = []
 
     def hold(self, timer: _Timer) -> None:
@@ -139,9 +143,47 @@ class _Shield:
         self.held.append(timer)
 
 
-# Context variables, because both belong to a task; a child task inherits them, hence the tests for `task`.
-_armed: ContextVar[_Timer | None] = ContextVar("armed", default=None)
-_shield: ContextVar[_Shield | None] = ContextVar("shield", default=None)
+class _Limits:
+    """What is armed, and what is shielded, in one asyncio task; only that task changes it."""
+
+    __slots__ = ("armed", "shields", "task")
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self.task = weakref.ref(task)
+        self.armed: list[_Timer] = []
+        self.shields: list[_Shield] = []
+
+
+# A child task inherits its parent's value, hence the test for the task wherever it is read.
+_limits: ContextVar[_Limits | None] = ContextVar("limits", default=None)
+
+
+def _limits_of(task: asyncio.Task[Any]) -> _Limits:
+    limits = _limits.get()
+    if limits is None or limits.task() is not task:
+        limits = _Limits(task)
+        _limits.set(limits)
+    return limits
+
+
+def _shields(task: asyncio.Task[Any]) -> int:
+    """How many shielded clean-ups we are in."""
+    limits = _limits.get()
+    return len(limits.shields) if limits is not None and limits.task() is task else 0
+
+
+def _strikes(call: Call, task: asyncio.Task[Any], now: float) -> bool:
+    """Whether the deadline armed around this call will still end what begins here and now."""
+    return call._deadline_task is task and now < call._deadline and not _shields(task)
+
+
+def _strikes_on_trio(call: Call, now: float) -> bool:
+    trio = sys.modules["trio"]
+    return (
+        call._deadline_task is trio.lowlevel.current_task()
+        and now < call._deadline
+        and trio.current_effective_deadline() <= call._deadline
+    )
 
 
 def _late(call: Call, seconds: float, kind: str) -> ToolTimeout:
@@ -162,36 +204,42 @@ def _lazily(
     """Drive inner's first step by hand and arm the timer when it waits."""
     outer_deadline, outer_task = call._deadline, call._deadline_task
     call._deadline, call._deadline_task = deadline, task
-    shield_around = _shield.get()
+    # A middleware may have handed on a copy; children are to find this deadline with their parent.
+    token = running.set(call) if running.get() is not call else None
+    shields_around = _shields(task)
     timer: _Timer | None = None
     try:
         awaitable: Any = inner(call)
         steps = awaitable if hasattr(awaitable, "send") else awaitable.__await__()
         waits_for = steps.send(None)
         timer = _Timer(call, task, deadline)
-        shield = _shield.get()
-        while shield is not None and shield is not shield_around:  # entered in that first step
+        limits = _limits_of(task)
+        limits.armed.append(timer)
+        for shield in limits.shields[shields_around:]:  # entered in that first step
             shield.hold(timer)
-            shield = shield.outer
-        token = _armed.set(timer)
         try:
-            try:
-                yield waits_for
-            except BaseException as thrown:  # noqa: BLE001  mostly a cancellation at the first suspension
-                return (yield from _resumed(steps, thrown))
-            return (yield from steps)  # asyncio resumes with None, so the rest runs at C speed
-        finally:
-            _armed.reset(token)
+            yield waits_for
+        except BaseException as thrown:  # noqa: BLE001  mostly a cancellation at the first suspension
+            return (yield from _resumed(steps, thrown))
+        return (yield from steps)  # asyncio resumes with None, so the rest runs at C speed
     except StopIteration as end:
         return end.value
     except asyncio.CancelledError as error:
-        if timer is not None and timer.fired and timer.took_it_back():
-            raise _late(call, seconds, kind) from error
+        if timer is not None and timer.fired:
+            if timer.took_it_back():
+                raise _late(call, seconds, kind) from error
+            # Somebody else cancelled too. If that was a scope of anyio, it must see a cancellation of its own
+            # and not the one that we sent; first disarmed, or a timer held back would strike in here.
+            timer.disarm()
+            yield from anyio.lowlevel.checkpoint_if_cancelled().__await__()
         raise
     finally:
         call._deadline, call._deadline_task = outer_deadline, outer_task
+        if token is not None:
+            running.reset(token)
         if timer is not None:
             timer.disarm()
+            limits.armed.remove(timer)
 
 
 @types.coroutine
@@ -212,16 +260,20 @@ def _resumed(steps: Any, thrown: BaseException) -> Generator[Any, None, Any]:
 
 async def _in_scope(inner: Inner, call: Call, seconds: float, kind: str) -> Any:
     trio = sys.modules["trio"]
-    task, deadline = trio.lowlevel.current_task(), trio.current_time() + seconds
-    if call._deadline <= deadline and call._deadline_task is task:
+    now = trio.current_time()
+    deadline = now + seconds
+    if call._deadline <= deadline and _strikes_on_trio(call, now):
         return await inner(call)
     outer_deadline, outer_task = call._deadline, call._deadline_task
-    call._deadline, call._deadline_task = deadline, task
+    call._deadline, call._deadline_task = deadline, trio.lowlevel.current_task()
+    token = running.set(call) if running.get() is not call else None
     try:
         with trio.CancelScope(deadline=deadline):
             return await inner(call)
     finally:
         call._deadline, call._deadline_task = outer_deadline, outer_task
+        if token is not None:
+            running.reset(token)
         if trio.current_time() > deadline + GRACE_SECONDS:
             _overrun(call)
     raise _late(call, seconds, kind)

@@ -109,6 +109,29 @@ async def test_arguments_that_came_as_json_are_shown_as_text(given):
     assert records[0]["arguments"] == '{"secret": "s3cret"}'
 
 
+@pytest.mark.parametrize(("arguments", "shown"), [(False, False), (True, True)])
+async def test_the_values_of_wrong_arguments_are_left_out_too(arguments, shown):
+    registry, records = logged(Give(), arguments=arguments)
+
+    @registry.tool
+    async def login(password: str) -> None:
+        """Log in."""
+
+    await registry.execute("login", {"password": ["s3cret"]})
+
+    assert records[1]["message"].startswith("invalid arguments for 'login': argument 'password' should be")
+    assert ("s3cret" in str(records)) is shown
+
+
+async def test_arguments_that_are_none_are_logged_as_they_are():
+    registry, records = logged(Give(), arguments=True)
+
+    await registry.execute("t", [1, 2])
+
+    assert [record["event"] for record in records] == ["call.started", "call.failed"]
+    assert records[0]["arguments"] == [1, 2]
+
+
 async def test_logs_at_the_level_it_is_given():
     registry, records = logged(Give(), level=logging.DEBUG)
     quiet = LoggingMiddleware(registry._used[0].middleware.logger, level=logging.DEBUG)

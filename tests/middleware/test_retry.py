@@ -1,6 +1,9 @@
 """Trying again: what, how often, how long after, and how it ends."""
 
 import asyncio
+import dataclasses
+import math
+from collections.abc import Iterable
 from datetime import timedelta
 from email.utils import format_datetime
 
@@ -368,6 +371,65 @@ async def test_a_result_that_does_not_fit_is_never_a_reason_to_run_again():
     await registry.execute("t")
 
     assert len(script.starts) == 1
+
+
+async def test_an_error_that_takes_no_notes_reaches_the_caller_as_it_is():
+    @dataclasses.dataclass(frozen=True)
+    class Frozen(ConnectionError):
+        x: int
+
+    error = Frozen(1)
+    registry, _ = retrying(Script(Fail(error)))
+
+    result = await registry.execute("t")
+
+    assert result.error.cause is error
+
+
+@pytest.mark.parametrize("wait", [math.nan, math.inf, -1.0, ZeroDivisionError()])
+async def test_a_backoff_that_gives_no_wait_ends_the_attempts_and_the_tools_error_stands(wait):
+    class Odd:
+        def wait(self, attempt, random):
+            if isinstance(wait, Exception):
+                raise wait
+            return wait
+
+    error = ConnectionError("the tool's own")
+    registry, recorder = retrying(Script(Fail(error)), backoff=Odd())
+
+    result = await registry.execute("t")
+
+    assert result.error.cause is error
+    assert recorder.records[0].events[-1].reason.startswith("the backoff gave ")
+
+
+async def test_an_argument_that_can_be_read_only_once_forbids_a_second_attempt():
+    registry, recorder = retrying(Script(Give()))
+
+    @registry.tool
+    async def send(rows: Iterable[int]) -> None:
+        assert list(rows) == [1, 2]
+        raise ConnectionError
+
+    result = await registry.execute("send", {"rows": [1, 2]})
+
+    assert result.attempts == 1
+    assert recorder.records[0].events[-1].reason == "an argument can be read only once"
+
+
+async def test_what_an_attempt_does_to_its_arguments_is_not_seen_by_the_next_one():
+    registry, _ = retrying(Script(Give()))
+    seen = []
+
+    @registry.tool
+    async def send(rows: list[int]) -> None:
+        seen.append(list(rows))
+        rows.pop()
+        raise ConnectionError
+
+    await registry.execute("send", {"rows": [1, 2, 3]})
+
+    assert seen == [[1, 2, 3]] * 3
 
 
 def test_shows_its_attempts():

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from toolcase import Registry
-from toolcase.testing import Deadlock, VirtualClock, current_clock, run
+from toolcase.testing import Deadlock, Hang, Script, VirtualClock, current_clock, run
 from toolcase.testing.virtual import EPOCH
 
 
@@ -141,6 +141,19 @@ def test_a_deadlock_after_some_time_is_one_too(backend):
 
     with pytest.raises(Deadlock):
         run(main, backend=backend)
+
+
+@pytest.mark.parametrize("wait", [anyio.sleep_forever, Script(Hang()).tool("hangs")])
+def test_to_sleep_for_ever_is_a_deadlock(backend, wait):
+    with pytest.raises(Deadlock):
+        run(wait, backend=backend)
+
+
+async def test_what_sleeps_for_ever_can_be_cancelled():
+    with anyio.move_on_after(1e7) as scope:
+        await anyio.sleep_forever()
+
+    assert scope.cancelled_caught
 
 
 def test_a_thread_that_never_ends_is_reported(backend, monkeypatch):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import structlog
 
 from toolcase.call import Call, Inner, Stage
-from toolcase.errors import ErrorCode, ToolError
+from toolcase.errors import ErrorCode, InvalidArguments, ToolError, message_of
 
 
 @dataclass(slots=True)
@@ -41,7 +42,12 @@ class LoggingMiddleware:
         try:
             value = await inner(call)
         except Exception as error:
-            log.log(logging.WARNING, "call.failed", **{"tool": call.name, **facts}, **_failure(error, call))
+            log.log(
+                logging.WARNING,
+                "call.failed",
+                **{"tool": call.name, **facts},
+                **_failure(error, call, self.arguments),
+            )
             raise
         except BaseException:
             if loud:
@@ -57,7 +63,7 @@ def _given(call: Call) -> Any:
     given = call.given
     if isinstance(given, bytes):
         return given.decode(errors="replace")
-    return given if isinstance(given, str) else dict(given)
+    return dict(given) if isinstance(given, Mapping) else given
 
 
 def _spent(call: Call) -> dict[str, Any]:
@@ -65,8 +71,10 @@ def _spent(call: Call) -> dict[str, Any]:
     return {"attempts": call.info.attempts, "duration": round(elapsed, 6)}
 
 
-def _failure(error: Exception, call: Call) -> dict[str, Any]:
-    facts = {**_spent(call), "error": type(error).__name__, "message": str(error)}
+def _failure(error: Exception, call: Call, shows_arguments: bool) -> dict[str, Any]:
+    facts = {**_spent(call), "error": type(error).__name__, "message": message_of(error)}
+    if isinstance(error, InvalidArguments) and not shows_arguments:
+        facts["message"] = error.without_values
     if isinstance(error, ToolError):
         return {**facts, "code": error.code.value}
     facts["code"] = ErrorCode.TOOL_FAILED.value

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import random
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -37,7 +40,8 @@ class RetryMiddleware:
                 call.notify(AttemptStarted(tool=call.name, number=attempt))
             started_before = call.info.attempts
             try:
-                return await inner(call)
+                # What an attempt does to its arguments is not to be seen by the next one.
+                return await inner(call.with_own_arguments())
             except Exception as error:
                 started = call.info.attempts > started_before
                 wait = self._wait(call, error, attempt, started=started)
@@ -54,39 +58,45 @@ class RetryMiddleware:
 
     def _wait(self, call: Call, error: Exception, attempt: int, *, started: bool) -> float | None:
         """Seconds until the next attempt, None for no further one."""
-        if not self._accepts(call, error):
+        # An InvalidResult came after the effect, and a second one would mend nothing.
+        if isinstance(error, InvalidResult) or not self._asked(call, False, self.policy.accepts, error):
             return None
-        wait = self.policy.backoff.wait(attempt, self.random)
-        asked = retry_after(error, call.host.clock.utcnow())
-        reason = ""
-        if attempt >= self.policy.max_attempts:
-            reason = f"{attempt} attempts were made" if attempt > 1 else "the policy allows one attempt"
-        elif started and call.tool is not None and call.tool.idempotent is False and not _keyed(call):
-            call.info.outcome_unknown = True
-            reason = "the tool is not idempotent and the call has no idempotency key"
-        elif asked is not None and asked > self.policy.max_retry_after:
-            reason = f"it asks to wait {asked:g} s, more than max_retry_after={self.policy.max_retry_after:g}"
-        elif max(wait, asked or 0.0) >= remaining(call):
-            reason = "the next attempt would start after the deadline"
+        call.info.retry_after = asked = retry_after(error, call.host.clock.utcnow())
+        wait, reason = math.nan, self._reason(call, attempt, asked, started=started)
+        if not reason:
+            wait = self._asked(call, math.nan, self.policy.backoff.wait, attempt, self.random)
+            if not 0 <= wait < math.inf:
+                reason = f"the backoff gave {wait!r} seconds"
+            elif max(wait, asked or 0.0) >= remaining(call):
+                reason = "the next attempt would start after the deadline"
         if not reason:
             return max(wait, asked or 0.0)
-        self._give_up(call, error, attempt, asked, reason)
+        if attempt > 1:
+            with contextlib.suppress(Exception):  # some exceptions take no notes
+                error.add_note(f"toolcase gave up on {call.name!r}: {reason}")
+        call.notify(RetriesExhausted(tool=call.name, number=attempt, error=error, reason=reason))
         return None
 
-    def _accepts(self, call: Call, error: Exception) -> bool:
-        if isinstance(error, InvalidResult):
-            return False  # the effect has happened, and a second one would mend nothing
-        try:
-            return self.policy.accepts(error)
-        except Exception as fault:  # noqa: BLE001  the tool's error is what the caller must see
-            call.host.report(MiddlewareFailed(tool=call.name, middleware=self, error=fault))
-            return False
+    def _reason(self, call: Call, attempt: int, asked: float | None, *, started: bool) -> str:
+        """Why there can be no further attempt, whatever the time; nothing where there can be one."""
+        if attempt >= self.policy.max_attempts:
+            return f"{attempt} attempts were made" if attempt > 1 else "the policy allows one attempt"
+        if started and call.tool is not None and call.tool.idempotent is False and not _keyed(call):
+            call.info.outcome_unknown = True
+            return "the tool is not idempotent and the call has no idempotency key"
+        if any(isinstance(value, Iterator) for value in call.arguments.values()):
+            return "an argument can be read only once"
+        if asked is not None and asked > self.policy.max_retry_after:
+            return f"it asks to wait {asked:g} s, more than max_retry_after={self.policy.max_retry_after:g}"
+        return ""
 
-    def _give_up(self, call: Call, error: Exception, attempt: int, asked: float | None, reason: str) -> None:
-        call.info.retry_after = asked
-        if attempt > 1:
-            error.add_note(f"toolcase gave up on {call.name!r}: {reason}")
-        call.notify(RetriesExhausted(tool=call.name, number=attempt, error=error, reason=reason))
+    def _asked(self, call: Call, default: Any, question: Callable[..., Any], *facts: Any) -> Any:
+        """What the policy says; its own failure is only reported, because the tool's error must stand."""
+        try:
+            return question(*facts)
+        except Exception as fault:  # noqa: BLE001  foreign code
+            call.host.report(MiddlewareFailed(tool=call.name, middleware=self, error=fault))
+            return default
 
 
 def _keyed(call: Call) -> bool:

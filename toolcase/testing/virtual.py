@@ -7,16 +7,20 @@ happen any more is reported as a `Deadlock`, with what each task waits for.
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from toolcase.threads import Worker
+
+Args = TypeVarTuple("Args")
 
 EPOCH = datetime(2030, 1, 1, tzinfo=UTC)
 THREAD_SECONDS = 10.0
@@ -81,7 +85,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(_JumpingSelector(self.clock))
 
     def time(self) -> float:
+        """The virtual time."""
         return self.clock.now
+
+    def call_at(
+        self, when: float, callback: Callable[[*Args], object], *args: *Args, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """As on any loop, but what is due at no time is not waited for, or a deadlock would go unseen."""
+        if math.isinf(when):
+            return asyncio.TimerHandle(when, callback, args, self, context)
+        return super().call_at(when, callback, *args, context=context)
 
 
 class _JumpingSelector(selectors.DefaultSelector):
