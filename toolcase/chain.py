@@ -81,9 +81,9 @@ async def run_chain(call: Call, chain: Inner) -> Any:
     finally:
         # What passed the boundaries is nobody's any more; an error here would hold its own frames.
         info._ended, info._value, info._error = True, None, None
-        try:
+        try:  # noqa: SIM105  suppress() costs, on the path of every call
             running.reset(token)
-        except ValueError:  # noqa: SIM105  suppress() costs, on the path of every call
+        except ValueError:
             pass  # closed from outside, after its loop had gone: another context, and nothing to put back
 
 
