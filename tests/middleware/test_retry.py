@@ -432,6 +432,24 @@ async def test_what_an_attempt_does_to_its_arguments_is_not_seen_by_the_next_one
     assert seen == [[1, 2, 3]] * 3
 
 
+async def test_can_be_called_by_another_middleware():
+    retry, script, registry = (
+        RetryMiddleware(RetryPolicy(backoff=STEADY)),
+        Script(Fail(TimeoutError())),
+        Registry(),
+    )
+
+    async def by_day(call, inner):
+        return await retry(call, inner)
+
+    registry.use(by_day)
+    registry.add(script.tool("t"))
+
+    await registry.execute("t")
+
+    assert len(script.starts) == 3
+
+
 def test_shows_its_attempts():
     assert str(RetryMiddleware(RetryPolicy(max_attempts=7))) == "RetryMiddleware(7 attempts)"
 

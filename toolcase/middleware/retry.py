@@ -17,6 +17,7 @@ from toolcase.events import AttemptStarted, MiddlewareFailed, RetriesExhausted, 
 from toolcase.retry.backoff import Random
 from toolcase.retry.policy import RetryPolicy, retry_after
 from toolcase.timer import remaining
+from toolcase.tool import Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +35,32 @@ class RetryMiddleware:
     repeats: ClassVar[bool] = True
 
     async def __call__(self, call: Call, inner: Inner) -> Any:
-        attempt = 1
-        while True:
-            if call.observed:
-                call.notify(AttemptStarted(tool=call.name, number=attempt))
-            started_before = call.info.attempts
-            try:
-                # What an attempt does to its arguments is not to be seen by the next one.
-                return await inner(call.with_own_arguments())
-            except Exception as error:
-                started = call.info.attempts > started_before
-                wait = self._wait(call, error, attempt, started=started)
-                if wait is None:
-                    raise
-                call.info.failed_before(error)
-                call.notify(RetryScheduled(tool=call.name, number=attempt, error=error, wait=wait))
-            # Outside the except block, or the next attempt's error would carry this one as its context.
-            await anyio.sleep(wait)
-            attempt += 1
+        return await self.bind(call.tool, inner)(call)
+
+    def bind(self, tool: Tool[..., Any] | None, inner: Inner) -> Inner:
+        """The same, settled when the chain is compiled."""
+
+        async def attempts(call: Call) -> Any:
+            attempt = 1
+            while True:
+                if call.observed:
+                    call.notify(AttemptStarted(tool=call.name, number=attempt))
+                started_before = call.info.attempts
+                try:
+                    # What an attempt does to its arguments is not to be seen by the next one.
+                    return await inner(call.with_own_arguments())
+                except Exception as error:
+                    started = call.info.attempts > started_before
+                    wait = self._wait(call, error, attempt, started=started)
+                    if wait is None:
+                        raise
+                    call.info.failed_before(error)
+                    call.notify(RetryScheduled(tool=call.name, number=attempt, error=error, wait=wait))
+                # Outside the except block, or the next attempt's error would carry this one as its context.
+                await anyio.sleep(wait)
+                attempt += 1
+
+        return attempts
 
     def __str__(self) -> str:
         return f"RetryMiddleware({self.policy.max_attempts} attempts)"
