@@ -836,9 +836,12 @@ class TestWhatCanBeAMiddleware:
         with pytest.raises(TypeError, match=r"RetryMiddleware is a class; give an instance"):
             Registry().use(RetryMiddleware)
 
-    def test_something_that_cannot_be_called(self):
-        with pytest.raises(TypeError, match=r"a middleware is `async \(call, inner\) -> value`, got 5"):
-            Registry().use(5)
+    @pytest.mark.parametrize("wrong", [5, "retry", ["retry"]])
+    def test_something_that_cannot_be_called(self, wrong):
+        with pytest.raises(
+            TypeError, match=r"a middleware is `async \(call, inner\) -> value`, got (5|'retry')"
+        ):
+            Registry().use(wrong)
 
     def test_a_stage_that_is_none(self):
         async def wrong(call, inner):

@@ -119,7 +119,7 @@ def compile_chain(tool: Tool[..., Any], used: Iterable[Used], *, validate: bool 
 def flat(middleware: Iterable[Any]) -> Iterator[Middleware]:
     """Middleware one by one, those of stacks and lists included."""
     for entry in middleware:
-        if isinstance(entry, Iterable):
+        if isinstance(entry, Iterable) and not isinstance(entry, str):  # which has strings in it for ever
             yield from flat(entry)
         else:
             yield check(entry)
