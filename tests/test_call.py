@@ -1,5 +1,7 @@
 """A call: what it shows, what its copies share, whom it tells."""
 
+from collections import OrderedDict
+
 import pytest
 
 from toolcase import Call, CallInfo, ExecutionContext, Registry
@@ -79,3 +81,46 @@ def test_keeps_the_last_failures_only():
         info.failed_before(OSError(number))
 
     assert [error.args[0] for error in info.earlier] == list(range(5, EARLIER_KEPT + 5))
+
+
+def test_keeps_the_last_ten_failures():
+    info = CallInfo()
+
+    for number in range(12):
+        info.failed_before(OSError(number))
+
+    assert len(info.earlier) == 10
+
+
+@pytest.mark.parametrize("value", [None, {"a": 1, "b": "text"}])
+def test_without_containers_its_own_arguments_are_those_that_it_has(value):
+    call = made()
+    call._validated = value
+
+    assert call.with_own_arguments() is call
+
+
+@pytest.mark.parametrize(
+    ("value", "inside"),
+    [
+        ({"k": []}, lambda value: value["k"]),
+        ([[]], lambda value: value[0]),
+        (([],), lambda value: value[0]),
+        ({1}, lambda value: value),
+    ],
+)
+def test_its_own_arguments_are_in_containers_that_nobody_else_holds(value, inside):
+    call = made()
+    call._validated = {"a": value}
+
+    own = call.with_own_arguments().arguments["a"]
+
+    assert own == value
+    assert inside(own) is not inside(value)
+
+
+def test_its_own_arguments_share_what_is_no_plain_container():
+    call, shared = made(), OrderedDict(k=1)
+    call._validated = {"a": [shared]}
+
+    assert call.with_own_arguments().arguments["a"][0] is shared

@@ -152,6 +152,31 @@ class TestOrder:
         with pytest.warns(UserWarning, match="'t' has 2 retrying middleware .* multiply"):
             await registry.call("t")
 
+    async def test_only_tells_upper_case_from_lower_case(self):
+        registry, log = Registry(), []
+        registry.add(Script(Give()).tool("DB_read"))
+        registry.use(logging_to(log, "db", Stage.GUARD), only="db_*")
+
+        await registry.call("DB_read")
+
+        assert log == []
+
+    async def test_a_chain_is_compiled_once(self):
+        registry, bound = Registry(), []
+
+        class Bound(RetryMiddleware):
+            def bind(self, tool, inner):
+                bound.append(tool.name)
+                return inner
+
+        registry.use(Bound())
+        registry.add(Script(Give()).tool("t"))
+
+        await registry.call("t")
+        await registry.call("t")
+
+        assert bound == ["t"]
+
 
 class TestScope:
     """Which calls a stage is around."""
@@ -239,6 +264,15 @@ class TestScope:
 
         assert len(script.starts) == 3
 
+    async def test_only_narrows_which_observers_see_unknown_names(self):
+        registry, recorder = Registry(), Recorder()
+        registry.use(recorder, only="db_*")
+
+        await registry.execute("web_nobody")
+        await registry.execute("db_nobody")
+
+        assert recorder.tools == ["db_nobody"]
+
 
 class TestToolTimeout:
     """`@tool(timeout=)` is the attempt timeout."""
@@ -285,6 +319,15 @@ class TestToolTimeout:
 
         with pytest.raises(ToolTimeout):
             await registry.call("t")
+
+    async def test_where_it_is_added_its_error_speaks_of_one_attempt(self):
+        registry = Registry()
+        registry.add(Script(Hang()).tool("t", timeout=2))
+
+        with pytest.raises(ToolTimeout, match=r"^'t' took longer than 2 s$") as caught:
+            await registry.call("t")
+
+        assert caught.value.kind == "attempt"
 
 
 class TestObservers:
@@ -503,6 +546,77 @@ class TestObservers:
 
         assert await registry.call("t") == 1
         assert [fault.middleware for fault in faults] == [broken]
+
+    async def test_a_kept_call_keeps_no_value(self):
+        registry, recorder = Registry(), Recorder()
+        registry.use(recorder)
+        registry.add(Script(Give(1)).tool("t"))
+
+        await registry.call("t")
+
+        assert recorder.records[0].call.info._value is None
+
+    async def test_the_fault_of_one_that_fails_after_a_failed_tool_is_reported(self):
+        registry, faults, error = Registry(), [], OSError("the tool's own")
+
+        async def broken(call, inner):
+            try:
+                await inner(call)
+            finally:
+                raise RuntimeError("the observer's own")
+
+        registry.add(Script(Fail(error)).tool("t"))
+        registry.use(standing(Stage.OBSERVE, broken))
+        registry.on_event(faults.append)
+
+        await registry.execute("t")
+
+        assert [str(fault.error) for fault in faults] == ["the observer's own"]
+
+    async def test_one_without_on_event_is_told_no_events(self):
+        registry, faults = Registry(), []
+        registry.use(Recorder(), logging_to([], "deaf", Stage.OBSERVE), RetryMiddleware())
+        registry.add(Script(Give()).tool("t"))
+        registry.on_event(faults.append)
+
+        await registry.call("t")
+
+        assert faults == []
+
+    async def test_a_group_with_an_error_of_its_own_beside_the_tools_is_reported(self):
+        registry, faults = Registry(), []
+
+        async def grouping(call, inner):
+            try:
+                await inner(call)
+            except OSError as error:
+                raise ExceptionGroup("both", [error, RuntimeError("the observer's own")]) from None
+
+        registry.add(Script(Fail(OSError("the tool's own"))).tool("t"))
+        registry.use(standing(Stage.OBSERVE, grouping))
+        registry.on_event(faults.append)
+
+        await registry.execute("t")
+
+        assert [type(fault) for fault in faults] == [MiddlewareFailed]
+
+    @pytest.mark.backends("asyncio")
+    async def test_one_that_leaves_inner_running_and_fails_is_the_cause_of_the_error(self):
+        registry, tasks, fault = Registry(), [], ValueError("the observer's own")
+
+        async def leave(call, inner):
+            tasks.append(asyncio.create_task(inner(call)))
+            await asyncio.sleep(0)
+            raise fault
+
+        registry.add(Script(Give(1, after=1)).tool("t"))
+        registry.use(standing(Stage.OBSERVE, leave))
+
+        with pytest.raises(RuntimeError, match="left the call running") as caught:
+            await registry.call("t")
+        await tasks[0]
+
+        assert caught.value.__cause__ is fault
 
 
 class TestGuards:
@@ -761,6 +875,57 @@ class TestGuards:
         assert caught.value.__context__ is None
         assert caught.value.__cause__ is None
 
+    async def test_an_outer_cancellation_passes_while_a_guard_waits_before_inner(self):
+        registry, after = Registry(), []
+
+        async def slow(call, inner):
+            await anyio.sleep(50)
+            return await inner(call)
+
+        registry.add(Script(Give(1)).tool("t"))
+        registry.use(slow)
+
+        with anyio.move_on_after(1) as scope:
+            after.append(await registry.execute("t"))
+
+        assert scope.cancelled_caught
+        assert after == []
+
+    async def test_the_value_for_an_error_stands_where_observers_watch(self):
+        registry = Registry()
+
+        async def forgive(call, inner):
+            try:
+                return await inner(call)
+            except OSError:
+                return "nothing"
+
+        registry.add(Script(Fail(OSError())).tool("t"))
+        registry.use(Recorder(), forgive)
+
+        assert await registry.call("t") == "nothing"
+
+    @pytest.mark.backends("asyncio")
+    async def test_failing_while_a_guard_inside_still_runs_is_a_refusal(self):
+        registry, tasks = Registry(), []
+
+        async def careless(call, inner):
+            tasks.append(asyncio.create_task(inner(call)))
+            await asyncio.sleep(0.5)
+            raise KeyError("x")
+
+        async def audit(call, inner):
+            await inner(call)
+            await asyncio.sleep(1)
+
+        registry.add(Script(Give(1)).tool("t"))
+        registry.use(careless, audit)
+
+        result = await registry.execute("t")
+        await tasks[0]
+
+        assert result.error.code == "DENIED"
+
 
 class TestFrozen:
     """Arguments that cannot change between check and use."""
@@ -957,3 +1122,24 @@ class TestCompose:
 
     def test_a_chain_is_compiled_from_the_tool_alone(self):
         assert callable(compile_chain(Script(Give()).tool("t"), ()))
+
+    async def test_inside_a_tool_its_call_is_a_child_of_that_tools(self):
+        registry = Registry()
+
+        @tool
+        async def look(call: Call) -> str:
+            return call.parent.name
+
+        @registry.tool
+        async def parent() -> str:
+            return await compose()(look)()
+
+        assert await registry.call("parent") == "parent"
+
+    async def test_its_errors_count_the_time_from_the_start_of_the_call(self):
+        await anyio.sleep(100)
+
+        with pytest.raises(ToolFailed) as caught:
+            await compose()(Script(Fail(ToolFailed("no"), after=2)).tool("t"))()
+
+        assert caught.value.info.elapsed == pytest.approx(2)

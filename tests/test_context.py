@@ -105,3 +105,10 @@ def test_a_tool_is_given_the_context_of_its_call():
     call = Call("add", None, {}, FULL, Registry())
 
     assert ExecutionContext.__from_call__(call) is FULL
+
+
+def test_a_copy_is_of_the_hosts_own_kind():
+    class Own(ExecutionContext):
+        """What a host made of it."""
+
+    assert type(copy.copy(Own(scope_id="tenant"))) is Own

@@ -98,6 +98,12 @@ class TestTree:
     def test_an_approval_says_what_to_approve(self):
         assert ApprovalRequired("ask", action_id="a1").action_id == "a1"
 
+    def test_keeps_a_wait_of_no_time_at_all(self):
+        assert ToolError("why", retry_after=0).retry_after == 0
+
+    def test_what_invalid_arguments_say_without_values_may_be_nothing(self):
+        assert InvalidArguments("got 5", without_values="").without_values == ""
+
 
 class TestCopies:
     """Errors go to other processes, and to jobs."""
@@ -132,6 +138,12 @@ class TestCopies:
         again = pickled(error)
 
         assert again.info.code is ErrorCode.TOOL_FAILED
+
+    def test_in_another_process_it_has_been_told_nothing_yet(self):
+        error = ToolError("why")
+        error.told_at = 5.0
+
+        assert pickled(error).told_at == -math.inf
 
 
 class TestInfo:
@@ -175,6 +187,9 @@ class TestInfo:
 
     def test_says_so_where_an_error_cannot_say_what_it_is(self):
         assert Mute().info.message == "<no message: it raised RuntimeError>"
+
+    def test_its_code_becomes_plain_text(self):
+        assert type(Denied("no").info.to_dict()["code"]) is str
 
 
 @pytest.mark.parametrize(

@@ -140,3 +140,20 @@ async def test_a_partial_is_a_tool_too(registry):
     registry.tool(functools.partial(subtract, b=1), name="decrement")
 
     assert await registry.call("decrement", a=3) == 2
+
+
+async def _one_chunk():
+    yield "a"
+
+
+async def _takes_its_call(call: Call) -> None:
+    """An async function that cannot be called by name alone."""
+
+
+@pytest.mark.parametrize("function", [_one_chunk, _takes_its_call, lambda: None])
+async def test_counts_each_start_of_a_function_of_any_kind(registry, function):
+    registry.tool(function, name="t")
+
+    result = await registry.execute("t")
+
+    assert result.attempts == 1

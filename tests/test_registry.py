@@ -24,7 +24,7 @@ from toolcase import (
 from toolcase.call import running
 from toolcase.events import LateCompletion, MiddlewareFailed
 from toolcase.runtime import ExponentialBackoff, RetryMiddleware, RetryPolicy, TimeoutMiddleware
-from toolcase.testing import Fail, Give, Hang, Recorder, Script, current_clock
+from toolcase.testing import Fail, Give, Hang, Recorder, Script, VirtualClock, current_clock
 
 
 @tool
@@ -322,6 +322,16 @@ class TestExecute:
             (await registry.execute("t")).unwrap()
         assert caught.value is error
 
+    async def test_text_that_is_empty_is_no_arguments(self, registry):
+        registry.add(Script(Give(1)).tool("t"))
+
+        assert (await registry.execute("t", "")).error.code == "INVALID_ARGUMENTS"
+
+    async def test_a_retry_after_of_no_time_at_all_is_kept(self, registry):
+        registry.add(Script(Fail(Unavailable("now", retry_after=0))).tool("t"))
+
+        assert (await registry.execute("t")).error.retry_after == 0
+
 
 class TestChildCalls:
     """A verb used inside a tool."""
@@ -524,6 +534,10 @@ class TestView:
 
         assert await registry.view(only="parent").call("parent") == "r"
 
+    def test_what_it_does_not_show_is_not_hinted_at_by_get_either(self, registry):
+        with pytest.raises(UnknownTool, match="there is none like it"):
+            registry.view(only="web_*").get("db_writ")
+
 
 class TestReports:
     """What happens outside any one call's chain."""
@@ -571,3 +585,19 @@ class TestReports:
 
         assert [(r.name, r.levelno) for r in caplog.records] == [("toolcase", logging.WARNING)]
         assert "LateCompletion in 't'" in caplog.text
+
+    def test_taking_one_listener_off_leaves_the_others(self, registry):
+        first, second = [], []
+        remove = registry.on_event(first.append)
+        registry.on_event(second.append)
+
+        remove()
+        registry.report(self.EVENT)
+
+        assert (first, second) == ([], [self.EVENT])
+
+
+def test_its_clock_can_be_given():
+    clock = VirtualClock()
+
+    assert Registry(clock=clock).clock is clock

@@ -261,6 +261,16 @@ class TestInjection:
 
         assert dict(tool(find).schema.injected) == {}
 
+    def test_takes_no_attribute_that_cannot_be_called_for_an_injection(self):
+        class Odd:
+            __from_call__ = "a word"
+
+        def find(given: Odd): ...
+
+        find.__annotations__["given"] = Odd
+
+        assert dict(tool(find).schema.injected) == {}
+
 
 class TestRefusal:
     """A signature that cannot make a tool is a TypeError that names the tool."""

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from toolcase import InvalidArguments, tool
 from toolcase.schema import nearest
@@ -144,6 +145,9 @@ class TestForms:
     def test_takes_an_integer_of_any_length_from_code(self):
         assert add.schema.validate({"first": 10**5_000})["first"] == 10**5_000
 
+    def test_strict_takes_a_mapping_of_any_kind_too(self):
+        assert exact.schema.validate(MappingProxyType({"first": 1}))["first"] == 1
+
 
 class TestWords:
     """What was wrong, with the value, and the mend."""
@@ -230,6 +234,26 @@ class TestWords:
         assert caught.value.__cause__ is None
         assert caught.value.__suppress_context__
 
+    def test_shows_five_problems_without_a_rest(self):
+        assert "more" not in refusal(add, {"first": 1, **{f"x{n}": n for n in range(5)}})
+
+    def test_does_not_take_an_unknown_key_further_in_for_an_argument(self):
+        @tool
+        def place(order: Closed): ...
+
+        assert refusal(place, {"order": {"x": 1}}).startswith(
+            "invalid arguments for 'place': argument \"order['x']\" "
+        )
+
+    def test_does_not_take_a_key_further_in_for_the_name_of_an_argument(self):
+        @tool
+        def find(filters: Filters): ...
+
+        assert "argument 'filters[1]' " in refusal(find, {"filters": {1: "x"}})
+
+    def test_shows_sixty_characters_of_a_value(self):
+        assert refusal(add, {"first": "x" * 58}).endswith("got '" + "x" * 58 + "'")
+
 
 @pytest.mark.parametrize(("known", "hint"), [(["add"], "did you mean 'add'?"), (["multiply"], ""), ([], "")])
 def test_hints_at_the_nearest_name(known, hint):
@@ -259,3 +283,11 @@ objects = st.dictionaries(st.sampled_from(["at", "order", "colour", "size", "x"]
 def test_arguments_fit_or_are_invalid_arguments(made, given):
     with contextlib.suppress(InvalidArguments):
         assert isinstance(made.schema.validate(given), dict)
+
+
+class Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Filters(TypedDict, total=False):
+    name: str

@@ -85,3 +85,12 @@ def test_more_misfits_than_anyone_reads_are_only_counted():
 
 def test_an_error_without_values_of_its_own_says_what_it_says():
     assert InvalidArguments("no good").without_values == "no good"
+
+
+def test_as_many_misfits_as_can_be_listed_are_shown_in_part():
+    def add(numbers: list[int]) -> int:
+        return sum(numbers)
+
+    error = refused(add, {"numbers": ["x"] * 1_000})
+
+    assert str(error).endswith("; and 995 more")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import contextvars
+import functools
 import gc
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 from toolcase import Call, Overloaded, Registry, ToolTimeout
 from toolcase.events import LateCompletion
 from toolcase.testing import current_clock, run
+from toolcase.testing.virtual import threads_work
 from toolcase.threads import Threads
 
 
@@ -348,3 +350,81 @@ def test_refuses_a_limit_that_is_no_whole_number(limit):
 
 def test_overloaded_is_worth_another_try():
     assert Overloaded("full").retryable
+
+
+async def test_an_idle_thread_keeps_no_argument_alive():
+    class Value:
+        pass
+
+    threads, value = Threads(1), Value()
+    kept = weakref.ref(value)
+
+    await threads.run(functools.partial(id, value), started=lambda: None, late=print)
+    del value
+
+    await until(lambda: kept() is None)
+
+
+async def test_an_end_in_the_tick_in_which_the_caller_leaves_is_late(caplog):
+    threads, gate, late = Threads(1), Gate(), []
+    waits = functools.partial(threads.run, gate.wait, started=lambda: None, late=late.append)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(waits)
+        await until(gate.entered.is_set)
+        gate.open.set()
+        while threads.busy:
+            threading.Event().wait(0.001)
+        group.cancel_scope.cancel()
+    await anyio.sleep(1)
+
+    assert late == [None]
+    assert caplog.records == []
+
+
+async def test_a_tool_runs_in_a_thread_that_does_not_keep_the_program_from_ending():
+    registry = Registry()
+    registry.tool(lambda: threading.current_thread().daemon, name="daemon")
+
+    assert await registry.call("daemon") is True
+
+
+async def test_after_a_tool_has_ended_its_thread_stops_no_virtual_clock():
+    registry = Registry()
+    registry.tool(lambda: 1, name="one")
+
+    await registry.call("one")
+
+    await until(lambda: not threads_work())
+
+
+def test_after_an_idle_thread_has_ended_another_one_runs(backend, monkeypatch):
+    monkeypatch.setattr("toolcase.threads.IDLE_SECONDS", 0.01)
+    threads = Threads(1)
+
+    async def main() -> None:
+        first = await threads.run(threading.current_thread, started=lambda: None, late=print)
+        first.join(5)
+        second = await threads.run(threading.current_thread, started=lambda: None, late=print)
+        assert second is not first
+
+    run(main, backend=backend)
+
+
+async def test_the_time_of_a_late_end_counts_from_the_start_of_the_call():
+    registry, gate, events = Registry(clock=current_clock()), Gate(), []
+    registry.tool(gate.wait, name="slow", timeout=5)
+    registry.on_event(events.append)
+    await anyio.sleep(100)
+    async with anyio.create_task_group() as group:
+        group.start_soon(_pass_time, gate, 5)
+        await registry.execute("slow")
+
+    gate.open.set()
+    await until(lambda: events)
+
+    assert events[0].elapsed == pytest.approx(5)
+
+
+def test_there_are_forty_unless_said_otherwise():
+    assert (Threads().limit, Registry().threads.limit) == (40, 40)

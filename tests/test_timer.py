@@ -624,6 +624,54 @@ class TestShielded:
 
         assert await nothing_is_left()
 
+    async def test_inside_another_one_it_holds_a_new_limit_back_until_it_is_left_itself(self):
+        registry = Registry()
+
+        @registry.tool(timeout=1)
+        async def careful() -> None:
+            with shielded(50):  # in the first step, before anything was awaited
+                await anyio.sleep(3)
+            await anyio.sleep(99)
+
+        with shielded(500):
+            await registry.execute("careful")
+
+        assert current_clock().now == pytest.approx(3)
+
+    async def test_a_limit_that_was_held_back_strikes_once(self):
+        registry = Registry()
+
+        @registry.tool(timeout=1)
+        async def careful() -> None:
+            with shielded(50):
+                await anyio.sleep(3)
+            try:
+                await anyio.sleep(99)
+            finally:
+                with shielded(50):
+                    await anyio.sleep(1)
+                await anyio.sleep(0)
+
+        with pytest.raises(ToolTimeout):
+            await registry.call("careful")
+
+    async def test_in_a_child_task_it_does_not_hold_back_the_limit_of_the_parent(self):
+        registry, stopped = Registry(), []
+
+        @registry.tool(timeout=2)
+        async def parent() -> None:
+            await anyio.sleep(1)  # the limit is armed
+            async with anyio.create_task_group() as group:
+                group.start_soon(_clean_up)
+                try:
+                    await anyio.sleep(99)
+                finally:
+                    stopped.append(current_clock().now)
+
+        await registry.execute("parent")
+
+        assert stopped == [pytest.approx(2)]
+
 
 class TestRemaining:
     """What is left of the earliest deadline."""
@@ -666,3 +714,90 @@ class TestRemaining:
             await registry.call("t")
 
         assert seen == [pytest.approx(7)]
+
+    async def test_counts_down_in_a_child_task_of_a_shield(self):
+        registry, left = Registry(), []
+
+        @registry.tool(timeout=5)
+        async def look(call: Call) -> None:
+            left.append(remaining(call))
+
+        with shielded():
+            async with anyio.create_task_group() as group:
+                group.start_soon(registry.call, "look")
+
+        assert left == [pytest.approx(5)]
+
+
+@pytest.mark.backends("asyncio")
+async def test_a_limit_leaves_the_cancellations_of_before_it_counted():
+    registry, task = limited(1, tool=Script(Hang()).tool("t")), asyncio.current_task()
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
+
+    with pytest.raises(ToolTimeout):
+        await registry.call("t")
+
+    assert task.cancelling() == 1
+    task.uncancel()
+
+
+@pytest.mark.backends("asyncio")
+async def test_drives_on_a_tool_whose_futures_fail_each_in_its_own_way():
+    registry, seen = limited(5, tool=Script(Give()).tool("x")), []
+
+    @registry.tool
+    async def persistent() -> None:
+        for number in range(3):
+            future = asyncio.get_running_loop().create_future()
+            asyncio.get_running_loop().call_later(1, future.set_exception, OSError(number))
+            try:
+                await future
+            except OSError as error:
+                seen.append(error.args[0])
+
+    await registry.call("persistent")
+
+    assert seen == [0, 1, 2]
+
+
+@pytest.mark.backends("asyncio")
+async def test_a_call_that_has_ended_keeps_no_argument_alive_beyond_its_time():
+    class Value:
+        pass
+
+    registry, value = limited(5, tool=Script(Give()).tool("x")), Value()
+    kept = weakref.ref(value)
+
+    @registry.tool
+    async def nap(value: object) -> None:
+        await anyio.sleep(1)
+
+    await registry.call("nap", value=value)
+    del value
+    await anyio.sleep(9)  # asyncio keeps a cancelled timer, with its context, until it would have struck
+    gc.collect()
+
+    assert kept() is None
+
+
+async def test_after_a_limit_around_a_copy_the_call_itself_is_the_running_one():
+    registry, seen = limited(tool=Script(Give(after=1)).tool("t")), []
+
+    async def copying(call, inner):
+        value = await inner(call.copy())
+        seen.append(running.get() is call)
+        return value
+
+    copying.stage = TimeoutMiddleware.stage
+    registry.use(copying, TimeoutMiddleware(5))
+
+    await registry.call("t")
+
+    assert seen == [True]
+
+
+async def _clean_up():
+    with shielded(50):
+        await anyio.sleep(9)

@@ -9,11 +9,12 @@ import pickle
 import types
 import typing
 import weakref
+from enum import Enum
 
 import pytest
 
-from toolcase import Registry, Tool, tool
-from toolcase.tool import Kind, tool_of
+from toolcase import Registry, tool
+from toolcase.tool import Kind, Tool, ToolOptions, tool_of
 
 
 @tool
@@ -307,3 +308,37 @@ class TestCallables:
     def test_refuses_what_is_no_function(self, thing):
         with pytest.raises(TypeError, match="@tool takes a function, got .* above a `def`"):
             tool_of(thing)
+
+
+async def _add(a: int) -> int:
+    return a
+
+
+@pytest.mark.parametrize("several", [b"ab", Enum("Words", ["A"])])
+def test_refuses_bytes_and_classes_for_several_words(several):
+    with pytest.raises(TypeError, match="tags of tool '_add' must be several, in a list"):
+        tool(tags=several)(_add)
+
+
+def test_a_setting_of_none_is_one_that_was_not_given():
+    assert tool(name=None, description=None)(_add).name == "_add"
+
+
+def test_a_combinator_that_is_a_method_keeps_its_children():
+    child = tool(_add)
+
+    class Holder:
+        both = Tool(lambda self: None, ToolOptions(name="both"), children=[child])
+
+    assert Holder().both.children == (child,)
+
+
+def test_has_a_hash_where_its_function_has_none():
+    class Unhashable:
+        __hash__ = None
+
+        async def __call__(self) -> None: ...
+
+    made = tool(name="t")(Unhashable())
+
+    assert len({made, made}) == 1

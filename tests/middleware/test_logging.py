@@ -166,3 +166,63 @@ async def test_uses_the_structlog_that_the_host_configured(capsys):
         await registry.call("t")
 
     assert [record["event"] for record in records] == ["call.started", "call.ended"]
+
+
+async def test_binds_its_logger_once():
+    registry, _ = logged(Give())
+    middleware = registry._used[0].middleware
+
+    await registry.call("t")
+    bound = middleware._bound
+    await registry.call("t")
+
+    assert bound is not None
+    assert middleware._bound is bound
+
+
+async def test_the_duration_is_in_whole_microseconds():
+    registry, records = logged(Give(after=1 / 3))
+
+    await registry.call("t")
+
+    assert records[1]["duration"] == 0.333333
+
+
+async def test_arguments_that_are_no_text_are_shown_as_far_as_they_can_be():
+    registry, records = logged(Give(), arguments=True)
+
+    await registry.execute("t", b"\xff{}")
+
+    assert records[0]["arguments"] == "\N{REPLACEMENT CHARACTER}{}"
+
+
+async def test_arguments_are_a_copy_of_what_the_caller_gave():
+    registry, records = logged(Give(), arguments=True)
+    given = {}
+
+    await registry.execute("t", given)
+
+    assert records[0]["arguments"] == given
+    assert records[0]["arguments"] is not given
+
+
+async def test_where_arguments_are_shown_the_message_says_which_value_was_wrong():
+    registry, records = logged(Give(), arguments=True)
+    registry.tool(anyio.sleep, name="nap")
+
+    await registry.execute("nap", {"delay": "long"})
+
+    assert records[1]["message"].endswith("got 'long'")
+
+
+async def test_a_signature_that_can_make_no_tool_has_its_traceback_in_the_log():
+    registry, records = logged(Give())
+
+    @registry.tool
+    async def broken(a: "Missing") -> None:  # noqa: F821
+        """A parameter of a type that is nowhere."""
+
+    result = await registry.execute("broken")
+
+    assert records[1]["exc_info"] is result.error.cause
+    assert records[1]["correlation_id"] == result.error.correlation_id

@@ -295,6 +295,13 @@ class TestDeadline:
 
         assert (await registry.execute("t", timeout=10)).value == 1
 
+    async def test_gives_up_where_the_next_attempt_would_start_just_when_it_is_over(self):
+        registry, _ = retrying(Script(Fail(ConnectionError(), after=1)))
+
+        result = await registry.execute("t", timeout=2)
+
+        assert (result.error.type, current_clock().now) == ("ConnectionError", 1)
+
 
 class TestIdempotency:
     """A tool that says it is not idempotent."""
@@ -480,3 +487,25 @@ async def test_uses_the_same_arguments_each_time():
     await registry.call("send", text="hello")
 
     assert script.starts == [{"text": "hello"}] * 3
+
+
+async def test_a_wait_of_no_time_is_a_wait():
+    script = Script(Fail(ConnectionError()), Give(7))
+    registry, _ = retrying(script, backoff=ExponentialBackoff(), random=lambda: 0.0)
+
+    assert await registry.call("t") == 7
+    assert current_clock().now == 0
+
+
+async def test_a_fault_of_the_policy_is_reported_as_one_of_the_retry():
+    faults = []
+
+    def broken(error):
+        raise RuntimeError("predicate")
+
+    registry, _ = retrying(Script(Fail(ConnectionError())), retry_on=broken)
+    registry.on_event(faults.append)
+
+    await registry.execute("t")
+
+    assert [type(fault.middleware) for fault in faults] == [RetryMiddleware]

@@ -65,3 +65,7 @@ def test_with_another_limit_is_another_one():
 
 def test_shows_its_seconds():
     assert str(TimeoutMiddleware(2.5)) == "TimeoutMiddleware(2.5 s)"
+
+
+def test_its_repr_is_how_it_was_made():
+    assert repr(TimeoutMiddleware(5)) == "TimeoutMiddleware(seconds=5)"

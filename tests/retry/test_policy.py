@@ -235,6 +235,14 @@ class TestRetryAfter:
     def test_is_none_where_nothing_is_said(self, error):
         assert retry_after(error, NOW) is None
 
+    def test_what_the_response_says_comes_before_the_errors_own_headers(self):
+        response = SimpleNamespace(headers={"retry-after": "3"})
+
+        assert retry_after(Answer(response=response, headers={"retry-after": "7"}), NOW) == 3.0
+
+    def test_an_error_that_says_no_time_at_all_is_not_asked_for_its_headers(self):
+        assert retry_after(Answer(retry_after=0, headers={"retry-after": "7"}), NOW) is None
+
 
 @settings(derandomize=True, max_examples=100, deadline=None)
 @given(

@@ -1,6 +1,7 @@
 """Virtual time: it jumps, it stands still for threads, it runs for sockets, and it sees a deadlock."""
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
@@ -10,7 +11,7 @@ import pytest
 
 from toolcase import Registry
 from toolcase.testing import Deadlock, Hang, Script, VirtualClock, current_clock, run
-from toolcase.testing.virtual import EPOCH
+from toolcase.testing.virtual import EPOCH, waiting
 
 
 def test_ten_minutes_pass_in_well_under_a_second(backend):
@@ -225,3 +226,95 @@ def test_a_clock_starts_at_nought():
     clock = VirtualClock()
 
     assert (clock.monotonic(), clock.utcnow()) == (0.0, EPOCH)
+
+
+@pytest.mark.parametrize("seconds", [0, 0.0])
+async def test_a_jump_over_no_time_is_one_too(seconds):
+    current_clock().jump(seconds)
+
+    assert current_clock().now == 0
+
+
+async def test_time_does_not_go_to_where_there_is_none():
+    with pytest.raises(ValueError, match="time only goes forward, got nan"):
+        current_clock().jump(float("nan"))
+
+
+def test_each_thread_has_all_the_time_that_a_thread_may_take(backend, monkeypatch):
+    monkeypatch.setattr("toolcase.testing.virtual.THREAD_SECONDS", 0.5)
+    monkeypatch.setattr("toolcase.testing.trio_time.THREAD_SECONDS", 0.5)
+    registry = Registry()
+    registry.tool(lambda: threading.Event().wait(0.2), name="work")
+
+    async def main():
+        for _ in range(4):
+            await registry.call("work")
+
+    run(main, backend=backend)
+
+
+async def test_stands_still_for_a_thread_that_starts_after_a_wait():
+    registry = Registry()
+    registry.tool(lambda: threading.Event().wait(0.05), name="work")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(anyio.sleep, 1000)
+        await anyio.sleep(1)
+        await registry.call("work")
+        assert current_clock().now == pytest.approx(1)
+        group.cancel_scope.cancel()
+
+
+async def test_after_a_socket_was_watched_it_stands_still_again():
+    left, right = socket.socketpair()
+    with left, right:
+        with anyio.move_on_after(0.02):
+            await anyio.wait_readable(left)
+        before = anyio.current_time()
+
+        threading.Event().wait(0.01)
+
+        assert anyio.current_time() == before
+
+
+async def test_runs_with_real_time_while_a_socket_is_full():
+    left, right = socket.socketpair()
+    with left, right:
+        left.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                left.send(b"x" * 65536)
+        timer = threading.Timer(0.02, right.recv, [2**24])
+        timer.start()
+
+        with anyio.fail_after(60):
+            await anyio.wait_writable(left)
+
+        timer.join()
+
+
+def test_goes_on_after_a_thread_that_woke_nobody(backend, monkeypatch):
+    answers = iter([True])
+    for module in ("virtual", "trio_time"):
+        monkeypatch.setattr(f"toolcase.testing.{module}.threads_work", lambda: next(answers, False))
+        monkeypatch.setattr(f"toolcase.testing.{module}.THREAD_SECONDS", 0.05)
+
+    run(anyio.sleep, 5, backend=backend)
+
+
+def test_what_a_thread_says_while_it_ends_is_heard(monkeypatch):
+    async def main():
+        told, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def ends_now():
+            loop.call_soon_threadsafe(told.set)
+            return False
+
+        monkeypatch.setattr("toolcase.testing.virtual.threads_work", ends_now)
+        await told.wait()
+
+    run(main)
+
+
+def test_tasks_that_wait_are_told_in_the_order_of_their_names():
+    assert waiting([("b", None), ("a", None)]) == "  a waits at its start\n  b waits at its start"
