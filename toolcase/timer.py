@@ -51,11 +51,14 @@ def limited(inner: Inner, seconds: float, *, kind: str) -> Inner:
 
 
 def remaining(call: Call) -> float:
-    """Seconds until the earliest deadline armed around this task ends the call; inf where there is none."""
+    """Seconds until the earliest deadline armed around this task ends the call; inf where there is none.
+
+    Once it has passed, nothing remains: what the tool made of its cancellation is no reason to go on.
+    """
     task = asyncio_task()
     if task is not None:
-        now = task.get_loop().time()
-        return call._deadline - now if _strikes(call, task, now) else math.inf
+        holds = call._deadline_task is task and not _shields(task)
+        return call._deadline - task.get_loop().time() if holds else math.inf
     now = sys.modules["trio"].current_time()
     return call._deadline - now if _strikes_on_trio(call, now) else math.inf
 
@@ -229,8 +232,7 @@ def _lazily(
             if timer.took_it_back():
                 raise _late(call, seconds, kind) from error
             # Somebody else cancelled too. If that was a scope of anyio, it must see a cancellation of its own
-            # and not the one that we sent; first disarmed, or a timer held back would strike in here.
-            timer.disarm()
+            # and not the one that we sent.
             yield from anyio.lowlevel.checkpoint_if_cancelled().__await__()
         raise
     finally:

@@ -180,6 +180,25 @@ async def test_an_outer_limit_is_not_tried_again():
     assert (result.error.code, len(script.starts)) == ("TIMEOUT", 1)
 
 
+@pytest.mark.parametrize("around", [(), (TimeoutMiddleware(3),)])
+async def test_an_outer_limit_is_not_tried_again_though_the_tool_fails_while_it_is_stopped(around):
+    registry, starts = Registry(), []
+    registry.use(*around, RetryMiddleware())
+
+    @registry.tool
+    async def flaky() -> None:
+        starts.append(current_clock().now)
+        try:
+            await anyio.sleep(99)
+        finally:
+            raise ConnectionError("could not say goodbye")
+
+    await registry.execute("flaky", timeout=None if around else 3)
+
+    assert starts == [0]
+    assert current_clock().now == pytest.approx(3)
+
+
 class TestCancellation:
     """Is never tried again."""
 
