@@ -209,14 +209,14 @@ def _lazily(
     call._deadline, call._deadline_task = deadline, task
     # A middleware may have handed on a copy; children are to find this deadline with their parent.
     token = running.set(call) if running.get() is not call else None
-    shields_around = _shields(task)
+    limits = _limits_of(task)
+    shields_around = len(limits.shields)
     timer: _Timer | None = None
     try:
         awaitable: Any = inner(call)
         steps = awaitable if hasattr(awaitable, "send") else awaitable.__await__()
         waits_for = steps.send(None)
         timer = _Timer(call, task, deadline)
-        limits = _limits_of(task)
         limits.armed.append(timer)
         for shield in limits.shields[shields_around:]:  # entered in that first step
             shield.hold(timer)
