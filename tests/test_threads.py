@@ -91,14 +91,19 @@ async def test_a_timed_out_caller_does_not_wait_for_the_thread():
     registry, gate = Registry(), Gate()
     registry.tool(gate.wait, name="slow", timeout=5)
 
-    async with anyio.create_task_group() as group:
-        group.start_soon(_pass_time, gate, 5)
-        with pytest.raises(ToolTimeout):
-            await registry.call("slow")
+    await time_out(registry, gate)
 
     assert registry.threads.busy == 1
     gate.open.set()
     await until(lambda: registry.threads.busy == 0)
+
+
+async def time_out(registry, gate):
+    """Call `slow`, whose limit is 5 s, and let that time pass while its thread waits at the gate."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(_pass_time, gate, 5)
+        with pytest.raises(ToolTimeout):
+            await registry.call("slow")
 
 
 async def _pass_time(gate, seconds):
@@ -109,10 +114,7 @@ async def _pass_time(gate, seconds):
 async def test_refuses_at_once_when_all_threads_are_busy():
     registry, gate = Registry(max_threads=1), Gate()
     registry.tool(gate.wait, name="slow", timeout=5)
-    async with anyio.create_task_group() as group:
-        group.start_soon(_pass_time, gate, 5)
-        with pytest.raises(ToolTimeout):
-            await registry.call("slow")
+    await time_out(registry, gate)
 
     result = await registry.execute("slow")
 
@@ -146,10 +148,7 @@ async def test_a_late_end_is_reported_and_not_delivered():
     registry, gate, events = Registry(), Gate(), []
     registry.tool(gate.wait, name="slow", timeout=5)
     registry.on_event(events.append)
-    async with anyio.create_task_group() as group:
-        group.start_soon(_pass_time, gate, 5)
-        with pytest.raises(ToolTimeout):
-            await registry.call("slow")
+    await time_out(registry, gate)
 
     gate.open.set()
     await until(lambda: events)
@@ -167,10 +166,7 @@ async def test_a_late_error_is_reported_too():
         raise error
 
     registry.on_event(events.append)
-    async with anyio.create_task_group() as group:
-        group.start_soon(_pass_time, gate, 5)
-        with pytest.raises(ToolTimeout):
-            await registry.call("slow")
+    await time_out(registry, gate)
 
     gate.open.set()
     await until(lambda: events)
@@ -187,10 +183,7 @@ async def test_the_thread_can_see_that_nobody_waits_any_more():
         gate.wait()
         seen.append(call.cancelled)
 
-    async with anyio.create_task_group() as group:
-        group.start_soon(_pass_time, gate, 5)
-        with pytest.raises(ToolTimeout):
-            await registry.call("slow")
+    await time_out(registry, gate)
     gate.open.set()
     await until(lambda: registry.threads.busy == 0)
 

@@ -145,6 +145,11 @@ class Call(msgspec.Struct, eq=False):
         return flag is not None and flag.is_set()
 
     @property
+    def elapsed(self) -> float:
+        """Seconds since the call began."""
+        return self.host.clock.monotonic() - self.info.started
+
+    @property
     def observed(self) -> bool:
         """Whether anybody listens to `notify`, so that an event is worth making."""
         return bool(self._listeners)

@@ -72,8 +72,7 @@ def _threaded(prepare: Callable[[Call], Callable[[], Any]]) -> Inner:
         host = call.host
 
         def late(error: BaseException | None) -> None:
-            elapsed = host.clock.monotonic() - call.info.started
-            host.report(LateCompletion(tool=call.name, error=error, elapsed=elapsed))
+            host.report(LateCompletion(tool=call.name, error=error, elapsed=call.elapsed))
 
         def started() -> None:  # a thread was free; none is no attempt
             call.info.attempts += 1

@@ -235,16 +235,12 @@ class Registry:
                 raise cancelled from None  # a tool's error beside it does not make a result of it
             if not isinstance(group, Exception):
                 raise
-            error = describe(group, call, self._elapsed(call))
+            error = describe(group, call, call.elapsed)
         except Exception as raised:  # noqa: BLE001  this is the verb that gives errors as values
-            error = describe(raised, call, self._elapsed(call))
-        elapsed = self._elapsed(call)
+            error = describe(raised, call, call.elapsed)
         return ToolResult(
-            tool=call.name, value=value, error=error, attempts=call.info.attempts, duration=elapsed
+            tool=call.name, value=value, error=error, attempts=call.info.attempts, duration=call.elapsed
         )
-
-    def _elapsed(self, call: Call) -> float:
-        return self.clock.monotonic() - call.info.started
 
 
 class View:

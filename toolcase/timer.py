@@ -57,8 +57,7 @@ def remaining(call: Call) -> float:
     """
     task = asyncio_task()
     if task is not None:
-        holds = call._deadline_task is task and not _shields(task)
-        return call._deadline - task.get_loop().time() if holds else math.inf
+        return call._deadline - task.get_loop().time() if _holds(call, task) else math.inf
     now = sys.modules["trio"].current_time()
     return call._deadline - now if _strikes_on_trio(call, now) else math.inf
 
@@ -175,9 +174,14 @@ def _shields(task: asyncio.Task[Any]) -> int:
     return len(limits.shields) if limits is not None and limits.task() is task else 0
 
 
+def _holds(call: Call, task: asyncio.Task[Any]) -> bool:
+    """Whether the deadline noted in this call is one of this task's, and no clean-up is shielded from it."""
+    return call._deadline_task is task and not _shields(task)
+
+
 def _strikes(call: Call, task: asyncio.Task[Any], now: float) -> bool:
     """Whether the deadline armed around this call will still end what begins here and now."""
-    return call._deadline_task is task and now < call._deadline and not _shields(task)
+    return now < call._deadline and _holds(call, task)
 
 
 def _strikes_on_trio(call: Call, now: float) -> bool:

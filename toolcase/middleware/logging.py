@@ -67,8 +67,7 @@ def _given(call: Call) -> Any:
 
 
 def _spent(call: Call) -> dict[str, Any]:
-    elapsed = call.host.clock.monotonic() - call.info.started
-    return {"attempts": call.info.attempts, "duration": round(elapsed, 6)}
+    return {"attempts": call.info.attempts, "duration": round(call.elapsed, 6)}
 
 
 def _failure(error: Exception, call: Call, shows_arguments: bool) -> dict[str, Any]:

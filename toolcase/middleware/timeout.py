@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
@@ -39,7 +38,7 @@ class TimeoutMiddleware:
     def bind(self, tool: Tool[..., Any] | None, inner: Inner) -> Inner:
         """The same, settled when the chain is compiled."""
         # The hard part, and the back ends, are in timer.py.
-        return inner if math.isinf(self.seconds) else limited(inner, self.seconds, kind=self.kind)
+        return limited(inner, self.seconds, kind=self.kind)
 
     def with_limit(self, *, seconds: float | None = None, kind: str = "attempt") -> Self:
         """Another one, as its place in the chain and its tool ask for; called when the chain is compiled."""
