@@ -16,7 +16,6 @@ from toolcase import (
     Registry,
     ToolError,
     ToolFailed,
-    ToolTimeout,
     Unavailable,
     UnknownTool,
     tool,
@@ -442,101 +441,15 @@ def test_a_call_that_is_closed_from_another_context_ends_quietly(registry):
         await Suspended()
 
     call = registry.call("wait")
-    contextvars.copy_context().run(call.send, None)
+
+    async def begin():
+        contextvars.copy_context().run(call.send, None)
+
+    asyncio.run(begin())
 
     call.close()
 
     assert running.get() is None
-
-
-class TestView:
-    """Fewer tools, a fixed context and limit."""
-
-    @pytest.fixture
-    def registry(self):
-        registry = Registry()
-        registry.add(
-            Script(Give("r")).tool("db_read", tags=["read"]),
-            Script(Give("w")).tool("db_write", tags=["write"]),
-            Script(Hang()).tool("web_read", tags=["read", "slow"]),
-        )
-        return registry
-
-    @pytest.mark.parametrize(
-        ("limits", "names"),
-        [
-            ({}, ["db_read", "db_write", "web_read"]),
-            ({"only": "db_*"}, ["db_read", "db_write"]),
-            ({"only": ["db_read", "web_*"]}, ["db_read", "web_read"]),
-            ({"tags": ["read"]}, ["db_read", "web_read"]),
-            ({"tags": "read"}, ["db_read", "web_read"]),
-            ({"tags": ["read", "slow"]}, ["web_read"]),
-            ({"only": "db_*", "tags": ["read"]}, ["db_read"]),
-        ],
-    )
-    async def test_only_and_tags_limit_what_is_there(self, registry, limits, names):
-        assert registry.view(**limits).names() == names
-
-    async def test_what_it_does_not_show_is_unknown_and_not_hinted_at(self, registry):
-        view = registry.view(only="db_read")
-
-        with pytest.raises(UnknownTool, match="there is none like it"):
-            await view.call("db_writ")
-        with pytest.raises(UnknownTool):
-            await view.call("db_write")
-        with pytest.raises(UnknownTool):
-            view.get("db_write")
-        assert (await view.execute("db_write")).error.code == "UNKNOWN_TOOL"
-
-    async def test_what_it_shows_can_be_called(self, registry):
-        view = registry.view(only="db_*")
-
-        assert await view.call("db_read") == "r"
-        assert (await view.execute("db_write")).value == "w"
-        assert view.get("db_read") is registry.get("db_read")
-
-    async def test_its_context_is_that_of_the_calls(self, registry):
-        @registry.tool
-        async def scope(context: ExecutionContext) -> str | None:
-            return context.scope_id
-
-        view = registry.view(context=ExecutionContext(scope_id="tenant"))
-
-        assert await view.call("scope") == "tenant"
-        assert (await view.execute("scope")).value == "tenant"
-
-    @pytest.mark.parametrize(("own", "given", "limit"), [(3, None, 3), (3, 9, 3), (9, 3, 3), (None, 3, 3)])
-    async def test_the_smaller_limit_holds(self, registry, own, given, limit):
-        result = await registry.view(timeout=own).execute("web_read", timeout=given)
-
-        assert result.error.code == "TIMEOUT"
-        assert current_clock().now == pytest.approx(limit)
-
-    async def test_its_limit_holds_for_call_too(self, registry):
-        with pytest.raises(ToolTimeout):
-            await registry.view(timeout=3).call("web_read")
-
-    async def test_a_key_reaches_the_tool(self, registry):
-        @registry.tool
-        async def key(context: ExecutionContext) -> str | None:
-            return context.idempotency_key
-
-        assert (await registry.view().execute("key", idempotency_key="k")).value == "k"
-
-    def test_a_limit_that_is_none_is_refused(self, registry):
-        with pytest.raises(ValueError, match="timeout must be above 0 seconds, got 0"):
-            registry.view(timeout=0)
-
-    async def test_is_no_policy_for_what_a_tool_calls_itself(self, registry):
-        @registry.tool
-        async def parent() -> str:
-            return await registry.call("db_read")
-
-        assert await registry.view(only="parent").call("parent") == "r"
-
-    def test_what_it_does_not_show_is_not_hinted_at_by_get_either(self, registry):
-        with pytest.raises(UnknownTool, match="there is none like it"):
-            registry.view(only="web_*").get("db_writ")
 
 
 class TestReports:

@@ -24,8 +24,8 @@ from toolcase.errors import ToolTimeout as ToolTimeout
 from toolcase.errors import Unavailable as Unavailable
 from toolcase.errors import UnknownTool as UnknownTool
 from toolcase.registry import Registry as Registry
-from toolcase.registry import View as View
 from toolcase.result import ToolResult as ToolResult
 from toolcase.timer import shielded as shielded
 from toolcase.tool import Tool as Tool
 from toolcase.tool import tool as tool
+from toolcase.view import View as View

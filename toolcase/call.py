@@ -18,7 +18,7 @@ from toolcase.context import ExecutionContext
 from toolcase.errors import InvalidArguments
 from toolcase.events import Event, MiddlewareFailed
 from toolcase.schema import Arguments
-from toolcase.threads import Threads, abandoned
+from toolcase.threads import Leash, Threads, leash
 from toolcase.tool import Tool
 
 EARLIER_KEPT = 10
@@ -40,6 +40,8 @@ class Host(Protocol):
 
     clock: Clock
     threads: Threads
+    calls: set[Call]
+    """Those that run now."""
 
     def report(self, event: Event) -> None:
         """Tell whoever watches this registry; never raises."""
@@ -60,6 +62,9 @@ class CallInfo(msgspec.Struct, eq=False):
     retry_after: float | None = None
     """Seconds after which trying again may help, where the last failure said so."""
     _correlation_id: str = ""
+    _context: ExecutionContext | None = None
+    # Holds the child calls that foreign threads make: see blocking.py.
+    _leash: Leash | None = None
     # The last boundary between two guards that was passed on the way out, and what passed it: see chain.py.
     _passed: int = -1
     _entered: bool = False
@@ -93,13 +98,15 @@ class Call(msgspec.Struct, eq=False):
     """None where the host has no tool of that name."""
     given: Arguments
     """The arguments as the caller gave them, not validated."""
-    context: ExecutionContext
+    _context: ExecutionContext | None
     host: Host
     parent: Call | None = None
     """The call in whose body this one was made."""
     info: CallInfo = msgspec.field(default_factory=CallInfo)
     limit: float | None = None
     """Seconds that the caller allows for all of it."""
+    depth: int = 0
+    """How many calls this one stands in."""
     _validated: dict[str, Any] | None = None
     _state: dict[Any, Any] | None = None
     _listeners: tuple[Any, ...] = ()
@@ -107,6 +114,18 @@ class Call(msgspec.Struct, eq=False):
     # put back by timer.py alone.
     _deadline: float = math.inf
     _deadline_task: Any = None
+
+    @property
+    def context(self) -> ExecutionContext:
+        """Who asks. A child call has its parent's, with a span of its own."""
+        info = self.info
+        if info._context is None:  # made when first asked for: most calls are not asked
+            given = self._context
+            if given is None:
+                given = self.parent.context.child() if self.parent else ExecutionContext()
+            # Without a trace of its own a call could not be its children's parent.
+            info._context = given if given.trace_id else given.child()
+        return info._context
 
     @property
     def arguments(self) -> Mapping[str, Any]:
@@ -141,8 +160,8 @@ class Call(msgspec.Struct, eq=False):
     @property
     def cancelled(self) -> bool:
         """In the thread of a synchronous tool: whether nobody waits for it any more, so that it may stop."""
-        flag = abandoned.get()
-        return flag is not None and flag.is_set()
+        held = leash.get()
+        return held is not None and held.ended
 
     @property
     def elapsed(self) -> float:

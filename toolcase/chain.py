@@ -71,20 +71,24 @@ def check(middleware: Middleware) -> Middleware:
 
 async def run_chain(call: Call, chain: Inner) -> Any:
     """Run a call on its compiled way: it is the running call meanwhile, and its error says what is known."""
-    info = call.info
+    info, calls = call.info, call.host.calls
     token = running.set(call)
+    calls.add(call)
     try:
         return await chain(call)
     except ToolError as error:
         complete(error, call)
         raise
     finally:
+        calls.discard(call)
         # What passed the boundaries is nobody's any more; an error here would hold its own frames.
         info._ended, info._value, info._error = True, None, None
         try:  # noqa: SIM105  suppress() costs, on the path of every call
             running.reset(token)
         except ValueError:
             pass  # closed from outside, after its loop had gone: another context, and nothing to put back
+        if info._leash is not None:
+            await info._leash.end()
 
 
 def arrange(tool: Tool[..., Any], used: Iterable[Used]) -> dict[Stage, list[Middleware]]:

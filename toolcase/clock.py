@@ -47,6 +47,28 @@ def asyncio_task() -> asyncio.Task[Any] | None:
         return None
 
 
+def current_loop() -> Any:
+    """What the running code belongs to: the asyncio loop, or trio's token; RuntimeError outside any."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        trio: Any = sys.modules.get("trio")
+        if trio is not None and trio.lowlevel.in_trio_run():
+            return trio.lowlevel.current_trio_token()
+        raise
+
+
+def turns(loop: Any) -> bool:
+    """Whether what `current_loop` gave has not ended."""
+    if isinstance(loop, asyncio.AbstractEventLoop):
+        return loop.is_running()
+    try:
+        loop.run_sync_soon(lambda: None)
+    except RuntimeError:  # trio.RunFinishedError is one
+        return False
+    return True
+
+
 def seconds(value: float, setting: str) -> float:
     """`value` if it is a duration above 0 (infinity included), else an error that names the setting."""
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -75,6 +75,7 @@ class _Alone:
     def __init__(self) -> None:
         self.clock: Clock = SystemClock()
         self.threads = Threads()
+        self.calls: set[Call] = set()
 
     def report(self, event: Event) -> None:
         report_to_log(event)

@@ -69,6 +69,30 @@ class LateCompletion(Event, frozen=True, kw_only=True):
     elapsed: float
 
 
+class CallStopped(Event, frozen=True, kw_only=True):
+    """A call was cut off, `elapsed` seconds after it began, because its registry was left."""
+
+    elapsed: float
+
+
+class LoopStalled(Event, frozen=True, kw_only=True):
+    """The event loop has not turned for `seconds`, because this tool blocks it; told in a thread of ours.
+
+    Write such a tool as a plain `def`, which runs in a thread, or let it await. `tool` is empty where it
+    is no tool that blocks, and `place` is the line at which it was seen.
+    """
+
+    seconds: float
+    place: str
+
+
+class ToolsChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """Tools have come, or gone, or were switched on or off, by name."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
 def report_to_log(event: Event) -> None:
     """Say it through the standard library's logger `toolcase`, where a host finds it without asking."""
     said = f"{type(event).__name__} in {event.tool!r}"

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import fnmatch
 import logging
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, Self
 
 import anyio
 
+from toolcase.blocking import Blocking
 from toolcase.call import Call, CallInfo, Inner, Middleware, Stage, running
+from toolcase.catalogue import Catalogue, unknown
 from toolcase.chain import Used, arrange, compile_chain, compile_refusal, flat, label, run_chain
-from toolcase.clock import Clock, SystemClock, seconds
+from toolcase.clock import Clock, SystemClock, count, current_loop, seconds, turns
 from toolcase.context import ExecutionContext
-from toolcase.errors import Denied, ToolError, UnknownTool
-from toolcase.events import Event, report_to_log
+from toolcase.errors import Denied, InvalidArguments, ToolError, UnknownTool
+from toolcase.events import Event, ToolsChanged, report_to_log
+from toolcase.lifetime import Lifetime
 from toolcase.result import ToolResult, describe
-from toolcase.schema import Arguments, nearest
+from toolcase.schema import Arguments
 from toolcase.threads import Threads
-from toolcase.tool import Tool, tool_of
+from toolcase.tool import Tool
+from toolcase.view import View
 
-P = ParamSpec("P")
-R = TypeVar("R")
+PATH_SHOWN = 5
 
 
-class Registry:
-    """Tools by name, and the middleware around them.
+class Registry(Catalogue):
+    """Tools by name, the middleware around them, and the verbs that run them.
 
-    `max_threads` bounds how many synchronous tools run at once. `clock` is for tests.
+    It belongs to one event loop at a time: RuntimeError when it is used in a second one while the first
+    still runs. `async with registry:` is for hosts that end in order: see `__aexit__`.
     """
 
     def __init__(
@@ -36,54 +39,35 @@ class Registry:
         *,
         context: ExecutionContext | None = None,
         max_threads: int = 40,
+        max_argument_bytes: int = 1024 * 1024,
+        max_depth: int = 16,
+        grace: float = 10.0,
+        stall_seconds: float = 1.0,
         clock: Clock | None = None,
     ) -> None:
+        """`context` is that of calls which name none. `max_threads` synchronous tools run at once.
+
+        JSON arguments above `max_argument_bytes` are refused unread, and so are calls that stand in more
+        than `max_depth` others. `grace`: see `__aexit__`. While entered, a loop that a tool has blocked
+        for `stall_seconds` is reported as `LoopStalled`; math.inf is for not watching. `clock` is for tests.
+        """
+        super().__init__()
         self.clock: Clock = clock or SystemClock()
         self.threads = Threads(max_threads)
+        self.calls: set[Call] = set()
+        self.max_argument_bytes = count(max_argument_bytes, "max_argument_bytes")
+        self.max_depth = count(max_depth, "max_depth", least=0)
         self._context = context or ExecutionContext()
-        self._tools: dict[str, Tool[..., Any]] = {}
         self._used: tuple[Used, ...] = ()
         self._listeners: tuple[Callable[[Event], None], ...] = ()
+        self._life = Lifetime(self, grace=grace, stall_seconds=stall_seconds)
+        # What `current_loop` gave where we are in use, and the time there.
+        self._loop: Any = None
+        self._now: Callable[[], float] = self.clock.monotonic
         # Compiled when first called; emptied when tools or middleware change.
         self._ready: dict[str, tuple[Tool[..., Any], Inner]] = {}
 
     # What it holds
-
-    def add(self, *tools: Callable[..., Any]) -> None:
-        """Take in tools; plain functions become tools first. ValueError if a name is taken."""
-        made = [tool if isinstance(tool, Tool) else tool_of(tool) for tool in tools]
-        named = {tool.name: tool for tool in made}
-        for tool in made:
-            if tool.name in self._tools or named[tool.name] is not tool:
-                raise ValueError(
-                    f"there is a tool named {tool.name!r} already; give this one another with @tool(name=...)"
-                )
-        self._tools.update(named)
-
-    @overload
-    def tool(self, function: Callable[P, R], /) -> Tool[P, R]: ...
-    @overload
-    def tool(self, function: None = None, /, **settings: Any) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
-    @overload
-    def tool(self, function: Callable[P, R], /, **settings: Any) -> Tool[P, R]: ...
-    def tool(self, function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
-        """`@registry.tool` or `@registry.tool(...)`: make a tool, as `toolcase.tool` does, and add it."""
-        if function is None:
-            return lambda function: self.tool(function, **settings)
-        made = tool_of(function, **settings)
-        self.add(made)
-        return made
-
-    def get(self, name: str) -> Tool[..., Any]:
-        """The tool of that name; UnknownTool if there is none."""
-        try:
-            return self._tools[name]
-        except KeyError:
-            raise unknown(name, self._tools) from None
-
-    def names(self) -> list[str]:
-        """The names of all tools, in the order in which they were added."""
-        return list(self._tools)
 
     def use(self, *middleware: Middleware | Iterable[Middleware], only: str = "*") -> None:
         """Put middleware around the tools whose name matches `only` (as in `fnmatch`), the first outermost.
@@ -127,11 +111,36 @@ class Registry:
 
     # What it does
 
+    async def __aenter__(self) -> Self:
+        """Take charge of the calls that are made from here on. RuntimeError if it is entered already."""
+        self._settle(current_loop())
+        self._life.enter()
+        self._ready.clear()
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        """Refuse further calls, let those in flight end within `grace` seconds, and cut off the rest.
+
+        A call that is cut off ends with `Unavailable` once its tool has stopped, and is reported as
+        `CallStopped`. Child calls of those in flight are let in. Entered again, it takes calls again.
+        """
+        self._ready.clear()
+        await self._life.leave()
+
+    def inflight(self) -> list[Call]:
+        """The calls that run now, child calls included, in no particular order."""
+        return list(self.calls)
+
+    def blocking(self, *, backend: str = "asyncio") -> Blocking:
+        """The same verbs without `await`, for code without an event loop, synchronous tools included.
+
+        `backend` is for the loop that is made where the registry is not in use on one.
+        """
+        return Blocking(self, loop=self._turning, enter=lambda: self, backend=backend)
+
     async def call(self, name: str, /, **arguments: Any) -> Any:
         """The tool's value, or the error raised: its own exception as it is, a `ToolError` for ours."""
-        tool, chain = self._ready.get(name) or self._prepare(name)
-        parent = running.get()
-        return await run_chain(self._call(name, tool, arguments, parent), chain)
+        return await run_chain(*self._start(name, arguments, running.get()))
 
     async def execute(
         self,
@@ -186,44 +195,98 @@ class Registry:
         view: View | None = None,
     ) -> tuple[Call, Inner]:
         """The call, and the compiled way for it, for the verbs that take more than arguments."""
-        parent = None if detached else running.get()
         if timeout is not None:
             seconds(timeout, "timeout")
-        if view is None or view.has(name):
-            tool, chain = self._ready.get(name) or self._prepare(name)
-        else:
-            tool, chain = None, compile_refusal(name, self._used, unknown(name, view.names()))
-        call = self._call(name, tool, {} if given is None else given, parent)
+        given = {} if given is None else given
+        refused = self._refusal(name, given, view)
+        call, chain = self._start(name, {} if refused else given, running.get(), detached=detached)
+        parent = call.parent
         call.limit = timeout
         if context is not None:
             if parent is not None and not context.same_caller(parent.context):
-                error = Denied(
-                    f"{name!r} was called inside {parent.name!r} in the name of another scope or principal"
+                refused = Denied(
+                    f"{name!r} was called inside {parent.name!r} in the name of another scope or principal; "
+                    "a tool that may do so says detached=True"
                 )
-                chain = compile_refusal(name, self._used, error)
-            call.context = context
+            call._context = context if parent is None else context.child()
         if idempotency_key is not None:
-            call.context = replace(call.context, idempotency_key=idempotency_key)
+            call.info._context = replace(call.context, idempotency_key=idempotency_key)
+        if refused is None:
+            return call, chain
+        if isinstance(refused, UnknownTool):
+            call.tool = None
+        return call, compile_refusal(name, self._used, refused)
+
+    def _start(
+        self, name: str, given: Arguments, around: Call | None, *, detached: bool = False
+    ) -> tuple[Call, Inner]:
+        """The call, and the compiled way for it; `around` is the call in whose body this one is made."""
+        loop = current_loop()
+        if loop is not self._loop:
+            self._settle(loop)
+        outlived = None
+        if around is not None and around.info._ended:
+            outlived, around = around, None
+        tool, chain = self._ready.get(name) or self._prepare(name, inside=around is not None)
+        parent, context = (None, self._context) if detached else (around, None)
+        if parent is None and not detached:
+            # A task that outlived its call speaks for the same caller, on its own.
+            context = self._context if outlived is None else outlived.context.child()
+        call = Call(name, tool, given, context, self, parent, CallInfo(0, False, None, self._now()))
+        if around is None:
+            return call, chain
+        call.depth = around.depth + 1
+        if call.depth > self.max_depth:
+            chain = compile_refusal(name, self._used, too_deep(call, around))
+        elif parent is not None:
+            call._deadline, call._deadline_task = parent._deadline, parent._deadline_task
         return call, chain
 
-    def _call(self, name: str, tool: Tool[..., Any] | None, given: Arguments, parent: Call | None) -> Call:
-        info = CallInfo(0, False, None, self.clock.monotonic())
-        if parent is None:
-            return Call(name, tool, given, self._context, self, None, info)
-        if parent.info._ended:  # a task that outlived its call speaks for the same caller, on its own
-            return Call(name, tool, given, parent.context, self, None, info)
-        call = Call(name, tool, given, parent.context, self, parent, info)
-        call._deadline, call._deadline_task = parent._deadline, parent._deadline_task
-        return call
+    def _refusal(self, name: str, given: Arguments, view: View | None) -> ToolError | None:
+        """Why a call is refused whatever its tool says, if it is."""
+        if view is not None and not view.has(name):
+            return unknown(name, view.names())
+        if isinstance(given, bytes | str):
+            size = len(given) if isinstance(given, bytes) else len(given.encode(errors="replace"))
+            if size > self.max_argument_bytes:
+                return InvalidArguments(
+                    f"the arguments of {name!r} are {size} bytes of JSON, more than "
+                    f"max_argument_bytes={self.max_argument_bytes}; give less, or raise that limit"
+                )
+        return None
 
-    def _prepare(self, name: str) -> tuple[Tool[..., Any] | None, Inner]:
+    def _settle(self, loop: Any) -> None:
+        """Belong to this event loop from now on; RuntimeError while the one before still runs."""
+        if loop is self._loop:
+            return
+        if self._loop is not None and turns(self._loop):
+            raise RuntimeError(
+                "this registry is in use on another event loop that still runs; make a registry for each "
+                "loop, or call this one from other threads through registry.blocking()"
+            )
+        self._loop, self._now = loop, self.clock.monotonic
+
+    def _turning(self) -> Any:
+        """The event loop in which we are in use, if it still runs."""
+        return self._loop if self._loop is not None and turns(self._loop) else None
+
+    def _prepare(self, name: str, *, inside: bool) -> tuple[Tool[..., Any] | None, Inner]:
         """Compile the way for a name; one that cannot be called gets a way that ends in the error."""
         try:
-            tool = self.get(name)
-            ready = self._ready[name] = tool, compile_chain(tool, self._used)
+            if not inside:
+                self._life.admit(name)
+            tool = self._callable(name)
+            chain = self._life.around(compile_chain(tool, self._used))
         except (ToolError, TypeError) as error:  # a TypeError says that its signature cannot make a tool
             return None, compile_refusal(name, self._used, error)
-        return ready
+        if not self._life.closed:  # or calls from outside would find it there
+            self._ready[name] = tool, chain
+        return tool, chain
+
+    def _changed(self, change: ToolsChanged) -> None:
+        for name in change.removed:
+            self._ready.pop(name, None)
+        super()._changed(change)
 
     async def _execute(self, call: Call, chain: Inner) -> ToolResult:
         value, error = None, None
@@ -243,73 +306,15 @@ class Registry:
         )
 
 
-class View:
-    """Some of a registry's tools, with a fixed context and limit; made by `Registry.view`."""
-
-    def __init__(
-        self,
-        registry: Registry,
-        *,
-        only: str | Collection[str],
-        tags: Iterable[str],
-        context: ExecutionContext | None,
-        timeout: float | None,
-    ) -> None:
-        if timeout is not None:
-            seconds(timeout, "timeout")
-        self._registry = registry
-        self._only = (only,) if isinstance(only, str) else tuple(only)
-        self._tags = frozenset((tags,) if isinstance(tags, str) else tags)
-        self._context, self._timeout = context, timeout
-
-    def sees(self, tool: Tool[..., Any]) -> bool:
-        """Whether its name matches one of the patterns and it has every one of the tags."""
-        return self._tags <= tool.tags and any(fnmatch.fnmatchcase(tool.name, only) for only in self._only)
-
-    def has(self, name: str) -> bool:
-        """Whether a tool of that name can be called here."""
-        tool = self._registry._tools.get(name)
-        return tool is not None and self.sees(tool)
-
-    def names(self) -> list[str]:
-        """The names that can be called here."""
-        return [name for name in self._registry.names() if self.has(name)]
-
-    def get(self, name: str) -> Tool[..., Any]:
-        """The tool of that name; UnknownTool if this view has none."""
-        if not self.has(name):
-            raise unknown(name, self.names())
-        return self._registry.get(name)
-
-    async def call(self, name: str, /, **arguments: Any) -> Any:
-        """As `Registry.call`, within this view."""
-        begun = self._registry._begin(
-            name, arguments, context=self._context, timeout=self._timeout, view=self
-        )
-        return await run_chain(*begun)
-
-    async def execute(
-        self,
-        name: str,
-        arguments: Arguments | None = None,
-        *,
-        timeout: float | None = None,
-        idempotency_key: str | None = None,
-    ) -> ToolResult:
-        """As `Registry.execute`, within this view; the smaller of both limits holds."""
-        limits = [limit for limit in (timeout, self._timeout) if limit is not None]
-        return await self._registry._execute(
-            *self._registry._begin(
-                name,
-                arguments,
-                context=self._context,
-                timeout=min(limits) if limits else None,
-                idempotency_key=idempotency_key,
-                view=self,
-            )
-        )
-
-
-def unknown(name: str, names: Collection[str]) -> UnknownTool:
-    """The error for a name that is not there, with the nearest one that is."""
-    return UnknownTool(f"no tool named {name!r}; {nearest(name, names) or 'there is none like it'}")
+def too_deep(call: Call, around: Call) -> Denied:
+    """The error for a call that stands in too many others, with the way that led there."""
+    names, outer = [call.name], around
+    while len(names) < PATH_SHOWN:
+        names.insert(0, outer.name)
+        if outer.parent is None:
+            break
+        outer = outer.parent
+    return Denied(
+        f"calls nest {call.depth} deep ({' > '.join(names)}), more than max_depth allows; "
+        "does a tool call itself without end?"
+    )

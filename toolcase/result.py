@@ -109,7 +109,7 @@ def describe(error: BaseException, call: Call, elapsed: float) -> ErrorInfo:
 
 
 def _earlier(error: BaseException, call: Call) -> ErrorInfo:
-    alone = Call(call.name, call.tool, call.given, call.context, call.host)
+    alone = Call(call.name, call.tool, call.given, None, call.host)
     alone.info.attempts, alone.info._correlation_id = 1, call.info.correlation_id
     return describe(error, alone, 0.0)
 

@@ -9,18 +9,20 @@ import contextvars
 import queue
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import anyio
 import anyio.lowlevel
 
-from toolcase.clock import asyncio_task, count
+from toolcase.clock import asyncio_task, count, current_loop
 from toolcase.errors import Overloaded
 
 IDLE_SECONDS = 10.0
 
-abandoned: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("abandoned", default=None)
-"""In a worker thread: set once nobody waits for the thread any more."""
+leash: contextvars.ContextVar[Leash | None] = contextvars.ContextVar("leash", default=None)
+"""In a worker thread: what ties it to the task that waits for it."""
 
 Job = Callable[["Worker"], None]
 Late = Callable[[BaseException | None], None]
@@ -49,11 +51,64 @@ class Worker(threading.Thread):
             self._finished(self)
 
 
+class Leash:
+    """Ties what a thread has running in the loop to the task that waits for the thread.
+
+    `ended` may be read in any thread; all else belongs to the loop's.
+    """
+
+    def __init__(self, loop: Any = None, rests: Callable[[bool], None] | None = None) -> None:
+        self.loop = loop
+        """Where the task waits; what `current_loop` gave."""
+        self.ended = False
+        """Whether nobody waits for the thread any more."""
+        self._rests = rests
+        self._held: dict[anyio.CancelScope, None] = {}
+        self._empty: anyio.Event | None = None
+
+    @contextmanager
+    def holding(self, scope: anyio.CancelScope) -> Iterator[None]:
+        """While this is open the thread rests, and the scope is cancelled when nobody waits any more."""
+        self._held[scope] = None
+        if self.ended:
+            scope.cancel()
+        if self._rests is not None:
+            self._rests(True)
+        try:
+            yield
+        finally:
+            if self._rests is not None:
+                self._rests(False)
+            del self._held[scope]
+            if self._empty is not None and not self._held:
+                self._empty.set()
+
+    def let_go(self) -> None:
+        """Cancel all that it holds, and what it is given from now on."""
+        self.ended = True
+        for scope in self._held:
+            scope.cancel()
+
+    async def end(self) -> None:
+        """Let go, and wait until all has stopped, whoever cancels us meanwhile."""
+        self.let_go()
+        cancelled: BaseException | None = None
+        while self._held:
+            self._empty = anyio.Event()
+            try:
+                with anyio.CancelScope(shield=True):
+                    await self._empty.wait()
+            except anyio.get_cancelled_exc_class() as error:  # natively: it goes on to its target, later
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+
+
 class Threads:
     """A bounded set of daemon threads. Full means an immediate `Overloaded`, never a queue.
 
     Python cannot stop a thread: where a caller leaves, its thread runs on and keeps its slot, can see so
-    in `abandoned`, and what it ends with goes to `late`. Daemons, so that such a thread cannot keep the
+    by its `leash`, and what it ends with goes to `late`. Daemons, so that such a thread cannot keep the
     program from ending.
     """
 
@@ -76,8 +131,9 @@ class Threads:
         that ended after this task had stopped waiting.
         """
         await anyio.lowlevel.checkpoint_if_cancelled()
-        context, flag = contextvars.copy_context(), threading.Event()
-        context.run(abandoned.set, flag)
+        context = contextvars.copy_context()
+        held = Leash(current_loop(), lambda rests: self._rest(worker, rests))
+        context.run(leash.set, held)
         wait, post, wake = _wakeup()
         outcome: list[tuple[Any, BaseException | None]] = []
         waiting = True
@@ -103,16 +159,18 @@ class Threads:
         def tell() -> None:
             late(outcome.pop()[1])
 
-        self._start(job, started)
+        worker = self._start(job, started)
         try:
             await wait()
         except BaseException:
             with self._lock:
                 waiting = False
-            flag.set()
+            held.ended = True
             if outcome:  # it ended in the same tick; the caller has an error already
                 tell()
             raise
+        finally:
+            await held.end()
         value, error = outcome.pop()
         if error is None:
             return value
@@ -121,7 +179,7 @@ class Threads:
         finally:
             del error  # no circle through the traceback's frame
 
-    def _start(self, job: Job, started: Callable[[], None]) -> None:
+    def _start(self, job: Job, started: Callable[[], None]) -> Worker:
         with self._lock:
             if self._busy >= self.limit:
                 raise Overloaded(
@@ -142,6 +200,12 @@ class Threads:
                 ) from error
         started()
         worker.jobs.put(job)
+        return worker
+
+    def _rest(self, worker: Worker, rests: bool) -> None:
+        """Whether the thread waits for the loop, so that a virtual clock may go on meanwhile."""
+        with self._lock:
+            worker.pending += -1 if rests else 1
 
     def _finished(self, worker: Worker) -> None:
         with self._lock:
@@ -169,13 +233,16 @@ def _wakeup() -> tuple[
             if not future.done():
                 future.set_result(None)
 
-        return (lambda: future), _poster(loop.call_soon_threadsafe), wake
+        return (lambda: future), poster(loop), wake
     trio = sys.modules["trio"]
     event = trio.Event()
-    return event.wait, _poster(trio.lowlevel.current_trio_token().run_sync_soon), event.set
+    return event.wait, poster(trio.lowlevel.current_trio_token()), event.set
 
 
-def _poster(later: Callable[[Callable[[], None]], Any]) -> Callable[[Callable[[], None]], bool]:
+def poster(loop: Any) -> Callable[[Callable[[], None]], bool]:
+    """How a thread runs a callback in the loop; False says that the loop has gone."""
+    later = loop.call_soon_threadsafe if hasattr(loop, "call_soon_threadsafe") else loop.run_sync_soon
+
     def post(callback: Callable[[], None]) -> bool:
         try:
             later(callback)

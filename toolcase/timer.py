@@ -16,14 +16,14 @@ import weakref
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import anyio.lowlevel
 
 from toolcase.call import Call, Inner, running
 from toolcase.clock import asyncio_task
-from toolcase.errors import ToolTimeout
+from toolcase.errors import ToolTimeout, Unavailable
 from toolcase.events import CancelOverrun
 
 GRACE_SECONDS = 5.0
@@ -62,6 +62,76 @@ def remaining(call: Call) -> float:
     return call._deadline - now if _strikes_on_trio(call, now) else math.inf
 
 
+class Stop(Protocol):
+    """What cuts off one running call from outside."""
+
+    call: Call
+
+    def now(self) -> None:
+        """Cancel it; its caller gets `Unavailable`."""
+        ...
+
+
+def stoppable(inner: Inner, stops: set[Stop]) -> Inner:
+    """Inner, with what cuts it off kept in `stops` while it runs."""
+
+    async def on_asyncio(call: Call, task: asyncio.Task[Any]) -> Any:
+        limits, stop = _limits_of(task), _Timer(call, task)
+        limits.armed.append(stop)
+        stops.add(stop)
+        try:
+            return await inner(call)
+        except asyncio.CancelledError as error:
+            if stop.fired:
+                if stop.took_it_back():
+                    raise _cut_off(call) from error
+                await anyio.lowlevel.checkpoint_if_cancelled()  # as in _lazily
+            raise
+        finally:
+            stop.disarm()
+            limits.armed.remove(stop)
+            stops.discard(stop)
+
+    async def on_trio(call: Call) -> Any:
+        stop = _ScopeStop(call)
+        stops.add(stop)
+        try:
+            with stop.scope:
+                return await inner(call)
+        finally:
+            stops.discard(stop)
+            stop.ended()
+        raise _cut_off(call)
+
+    def run(call: Call) -> Any:
+        task = asyncio_task()
+        return on_trio(call) if task is None else on_asyncio(call, task)
+
+    return run
+
+
+def _cut_off(call: Call) -> Unavailable:
+    _note_effect(call)
+    return Unavailable(f"{call.name!r} was stopped: its registry is closing")
+
+
+class _ScopeStop:
+    """Stops a call on trio."""
+
+    def __init__(self, call: Call) -> None:
+        self.call, self.scope = call, anyio.CancelScope()
+        self._at = math.inf
+
+    def now(self) -> None:
+        self._at = anyio.current_time()
+        self.scope.cancel()
+
+    def ended(self) -> None:
+        """Report it if that took too long."""
+        if anyio.current_time() > self._at + GRACE_SECONDS:
+            _overrun(self.call)
+
+
 @contextmanager
 def shielded(grace: float = GRACE_SECONDS) -> Iterator[anyio.CancelScope]:
     """Clean-up that neither a scope nor a limit of ours interrupts, bounded to `grace` seconds.
@@ -90,23 +160,26 @@ def shielded(grace: float = GRACE_SECONDS) -> Iterator[anyio.CancelScope]:
 
 
 class _Timer:
-    """One armed limit of one asyncio task."""
+    """One armed limit of one asyncio task; without a deadline it waits to be told."""
 
-    __slots__ = ("_base", "_call", "_due", "_handle", "_holds", "fired", "task")
+    __slots__ = ("_base", "_due", "_handle", "_holds", "call", "fired", "task")
 
-    def __init__(self, call: Call, task: asyncio.Task[Any], deadline: float) -> None:
-        self.task, self._call = task, call
+    def __init__(self, call: Call, task: asyncio.Task[Any], deadline: float = math.inf) -> None:
+        self.task, self.call = task, call
         self._base, self._holds, self._due = task.cancelling(), 0, False
         self.fired = False
-        self._handle: asyncio.Handle = task.get_loop().call_at(deadline, self._fire)
+        self._handle: asyncio.Handle | None = None
+        if deadline < math.inf:
+            self._handle = task.get_loop().call_at(deadline, self.now)
 
-    def _fire(self) -> None:
+    def now(self) -> None:
+        """Cancel the task, or note that this is due where a clean-up is shielded."""
         if self._holds:
             self._due = True
             return
         self.fired = True
         self.task.cancel()
-        self._handle = self.task.get_loop().call_later(GRACE_SECONDS, _overrun, self._call)
+        self._handle = self.task.get_loop().call_later(GRACE_SECONDS, _overrun, self.call)
 
     def hold(self) -> None:
         self._holds += 1
@@ -117,7 +190,7 @@ class _Timer:
             self._due = False
             # Not at once: cancel() on the task that runs now strikes at its next await, and up to Python 3.12
             # uncancel() does not take that back: it would hit the caller after the call had returned.
-            self._handle = self.task.get_loop().call_soon(self._fire)
+            self._handle = self.task.get_loop().call_soon(self.now)
 
     def took_it_back(self) -> bool:
         """Undo our cancellation; whether nobody else has cancelled too, so that the error is ours."""
@@ -125,7 +198,8 @@ class _Timer:
         return self.task.uncancel() <= self._base
 
     def disarm(self) -> None:
-        self._handle.cancel()
+        if self._handle is not None:
+            self._handle.cancel()
         self._due = False
         if self.fired:  # inner swallowed the cancellation, or turned it into an error of its own
             self.fired = False
@@ -193,9 +267,13 @@ def _strikes_on_trio(call: Call, now: float) -> bool:
     )
 
 
-def _late(call: Call, seconds: float, kind: str) -> ToolTimeout:
+def _note_effect(call: Call) -> None:
     if call.info.attempts and not (call.tool is not None and call.tool.read_only):
         call.info.outcome_unknown = True  # it was stopped on its way, or runs on in its thread
+
+
+def _late(call: Call, seconds: float, kind: str) -> ToolTimeout:
+    _note_effect(call)
     scope = ", waits and retries included" if kind == "total" else ""
     return ToolTimeout(f"{call.name!r} took longer than {seconds:g} s{scope}", kind=kind)
 

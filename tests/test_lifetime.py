@@ -1,0 +1,287 @@
+"""Entering and leaving a registry: who is let in, who may finish, who is cut off."""
+
+import math
+
+import anyio
+import pytest
+
+from toolcase import Registry, Unavailable, shielded
+from toolcase.events import CallStopped, CancelOverrun
+from toolcase.runtime import RetryMiddleware, TimeoutMiddleware
+from toolcase.testing import Give, Hang, Script, current_clock
+
+
+def made(*tools, **settings):
+    registry = Registry(**settings)
+    registry.add(*tools)
+    registry.heard = []
+    registry.on_event(registry.heard.append)
+    return registry
+
+
+async def outcome_of(registry, name, results):
+    results.append(await registry.execute(name))
+
+
+async def left_while(registry, *names, after=0.0):
+    """What the calls of these names end with when the registry is left `after` seconds after they began."""
+    results = []
+    async with anyio.create_task_group() as tasks:
+        async with registry:
+            for name in names:
+                tasks.start_soon(outcome_of, registry, name, results)
+            await anyio.wait_all_tasks_blocked()
+            await anyio.sleep(after)
+    return results
+
+
+async def test_without_entering_it_takes_calls():
+    registry = made(Script(Give(1)).tool("t"))
+
+    assert await registry.call("t") == 1
+
+
+async def test_entering_gives_the_registry():
+    registry = made()
+
+    async with registry as entered:
+        assert entered is registry
+
+
+async def test_leaving_without_calls_takes_no_time():
+    async with made():
+        pass
+
+    assert current_clock().now == 0
+
+
+async def test_calls_in_flight_may_end_within_the_grace():
+    registry = made(Script(Give("done", after=7)).tool("t"), grace=8)
+
+    (result,) = await left_while(registry, "t")
+
+    assert result.value == "done"
+    assert current_clock().now == pytest.approx(7)
+    assert registry.heard == []
+
+
+async def test_what_does_not_end_within_the_grace_is_cut_off_and_reported():
+    script = Script(Hang())
+    registry = made(script.tool("t"), grace=3)
+
+    (result,) = await left_while(registry, "t", after=2)
+
+    assert result.error.code == "UNAVAILABLE"
+    assert result.error.message == "'t' was stopped: its registry is closing"
+    assert result.error.outcome_unknown
+    assert script.cancelled == 1
+    assert current_clock().now == pytest.approx(5)
+    assert registry.heard == [CallStopped(tool="t", elapsed=pytest.approx(5))]
+
+
+async def test_one_that_ends_lets_the_others_have_their_grace():
+    registry = made(Script(Give(1, after=1)).tool("quick"), Script(Hang()).tool("slow"), grace=4)
+
+    quick, slow = await left_while(registry, "quick", "slow")
+
+    assert quick.ok
+    assert slow.error.code == "UNAVAILABLE"
+    assert current_clock().now == pytest.approx(4)
+
+
+async def test_no_grace_cuts_off_at_once():
+    registry = made(Script(Hang()).tool("t"), grace=0)
+
+    (result,) = await left_while(registry, "t")
+
+    assert result.error.code == "UNAVAILABLE"
+    assert current_clock().now == 0
+
+
+async def test_an_endless_grace_waits():
+    registry = made(Script(Give(1, after=1_000)).tool("t"), grace=math.inf)
+
+    (result,) = await left_while(registry, "t")
+
+    assert result.ok
+
+
+async def test_leaving_waits_for_the_clean_up_of_what_it_cut_off():
+    registry = made(Script(Hang(cleanup=9)).tool("t"), grace=1)
+
+    await left_while(registry, "t")
+
+    assert current_clock().now == pytest.approx(10)
+    assert CancelOverrun(tool="t", grace=5.0) in registry.heard
+
+
+async def test_a_shielded_clean_up_that_runs_already_is_not_cut():
+    ended = []
+
+    async def careful() -> None:
+        with shielded(60):
+            await anyio.sleep(20)
+            ended.append("clean")
+
+    registry = made(careful, grace=1)
+
+    (result,) = await left_while(registry, "careful")
+
+    assert ended == ["clean"]
+    assert current_clock().now == pytest.approx(20)
+    assert result.ok
+
+
+async def test_retries_do_not_bring_back_what_was_cut_off():
+    script = Script(Hang())
+    registry = made(script.tool("t"), grace=1)
+    registry.use(RetryMiddleware(), TimeoutMiddleware(60))
+
+    (result,) = await left_while(registry, "t")
+
+    assert result.error.code == "UNAVAILABLE"
+    assert len(script.starts) == 1
+
+
+async def test_a_child_call_ends_with_its_parent():
+    script = Script(Hang())
+    registry = made(script.tool("child"), grace=1)
+
+    @registry.tool
+    async def parent() -> None:
+        await registry.call("child")
+
+    (result,) = await left_while(registry, "parent")
+
+    assert result.error.code == "UNAVAILABLE"
+    assert script.cancelled == 1
+    assert [event.tool for event in registry.heard] == ["parent"]
+
+
+async def test_a_call_in_flight_may_make_child_calls_while_the_registry_is_left():
+    registry = made(Script(Give("child")).tool("child"), grace=5)
+
+    @registry.tool
+    async def parent() -> str:
+        await anyio.sleep(2)
+        return await registry.call("child")
+
+    (result,) = await left_while(registry, "parent")
+
+    assert result.value == "child"
+
+
+async def test_calls_from_outside_are_refused_once_leaving_has_begun():
+    registry = made(Script(Hang()).tool("slow"), Script(Give()).tool("t"), grace=5)
+    refused = []
+
+    async def late():
+        await anyio.sleep(3)
+        refused.append(await registry.execute("t"))
+
+    async with anyio.create_task_group() as tasks:
+        async with registry:
+            await registry.call("t")
+            tasks.start_soon(registry.execute, "slow")
+            tasks.start_soon(late)
+            await anyio.wait_all_tasks_blocked()
+
+    assert refused[0].error.code == "UNAVAILABLE"
+    assert refused[0].error.message == "'t' cannot be called: its registry is closed"
+
+
+async def test_after_leaving_calls_are_refused_until_it_is_entered_again():
+    registry = made(Script(Give(1)).tool("t"))
+    async with registry:
+        await registry.call("t")
+
+    with pytest.raises(Unavailable, match="closed"):
+        await registry.call("t")
+    async with registry:
+        assert await registry.call("t") == 1
+
+
+async def test_entering_twice_is_refused():
+    registry = made()
+
+    async with registry:
+        with pytest.raises(RuntimeError, match="entered already"):
+            await registry.__aenter__()
+
+
+async def test_a_cancelled_leave_cuts_off_at_once_and_waits_for_the_clean_up():
+    script = Script(Hang(cleanup=2))
+    registry = made(script.tool("t"), grace=60)
+
+    async with anyio.create_task_group() as tasks:
+        with anyio.move_on_after(1):
+            async with registry:
+                tasks.start_soon(registry.execute, "t")
+                await anyio.wait_all_tasks_blocked()
+
+        assert current_clock().now == pytest.approx(3)
+        assert script.running == 0
+
+
+async def test_an_error_of_the_block_passes():
+    with pytest.raises(KeyError):
+        async with made():
+            raise KeyError("the host's own")
+
+
+async def test_who_cancelled_the_caller_too_is_not_answered_with_an_error():
+    registry, ends = made(Script(Hang(cleanup=2)).tool("t"), grace=1), []
+
+    async def caller(scope):
+        with scope:
+            ends.append(await registry.execute("t"))
+
+    async with anyio.create_task_group() as tasks:
+        async with registry:
+            tasks.start_soon(caller, scope := anyio.CancelScope())
+            await anyio.wait_all_tasks_blocked()
+            scope.cancel()
+
+    assert ends == []
+    assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize(
+    ("grace", "error", "message"),
+    [
+        (-1, ValueError, "grace must be 0 seconds or more, got -1"),
+        (math.nan, ValueError, "grace must be 0 seconds or more, got nan"),
+        (True, TypeError, "grace must be a number of seconds, got True"),
+        ("5", TypeError, "grace must be a number of seconds, got '5'"),
+    ],
+)
+def test_a_grace_that_is_none_is_refused(grace, error, message):
+    with pytest.raises(error, match=f"^{message}$"):
+        Registry(grace=grace)
+
+
+class TestInflight:
+    """What runs now."""
+
+    async def test_shows_calls_and_their_children(self):
+        registry = made()
+
+        @registry.tool
+        async def child() -> list[str]:
+            return sorted(call.name for call in registry.inflight())
+
+        @registry.tool
+        async def parent() -> list[str]:
+            return await registry.call("child")
+
+        assert await registry.call("parent") == ["child", "parent"]
+        assert registry.inflight() == []
+
+    @pytest.mark.parametrize("how", [Hang(), Give(after=9)])
+    async def test_none_is_left_after_a_cancel(self, how):
+        registry = made(Script(how).tool("t"))
+
+        with anyio.move_on_after(1):
+            await registry.call("t")
+
+        assert registry.inflight() == []

@@ -1,0 +1,222 @@
+"""The verbs of a registry for code that has no event loop of its own: scripts, threads, synchronous tools.
+
+It knows the back end, as the wake of a thread does: a call is a task in a loop that turns elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, ExitStack
+from functools import partial
+from typing import Any, Protocol, Self
+
+import anyio
+import anyio.lowlevel
+from anyio.from_thread import start_blocking_portal
+
+from toolcase.call import running
+from toolcase.clock import asyncio_task, current_loop, turns
+from toolcase.context import ExecutionContext
+from toolcase.errors import Unavailable
+from toolcase.result import ToolResult
+from toolcase.schema import Arguments
+from toolcase.threads import Leash, leash, poster
+from toolcase.tool import Tool
+
+LOOK_SECONDS = 1.0
+"""How often a waiting thread looks whether its loop has gone, in real seconds."""
+
+STOP_SECONDS = 5.0
+"""How long a thread that was interrupted waits for the call that it leaves, in real seconds."""
+
+Verb = Callable[[], Awaitable[Any]]
+
+
+class Verbs(Protocol):
+    """What a registry and its views have in common."""
+
+    @property
+    def call(self) -> Callable[..., Awaitable[Any]]: ...
+    @property
+    def execute(self) -> Callable[..., Awaitable[ToolResult]]: ...
+    @property
+    def view(self) -> Callable[..., Verbs]: ...
+    @property
+    def get(self) -> Callable[[str], Tool[..., Any]]: ...
+    @property
+    def tools(self) -> Callable[..., list[Tool[..., Any]]]: ...
+
+
+class Blocking:
+    """A registry's verbs without `await`; made by `Registry.blocking` and `View.blocking`.
+
+    A call runs in the event loop in which the registry is in use, from whatever thread it comes. Where there
+    is none, each call gets a loop of its own, in a thread that ends with it; `with` gives one loop to all
+    calls of the block, and enters the registry there.
+
+    In a synchronous tool a call made here is a child call: it has the context and the deadline of the call
+    around it, and is cancelled when nobody waits for the tool any more. RuntimeError in a thread whose event
+    loop runs: `await` the registry's own verbs there.
+    """
+
+    def __init__(
+        self,
+        verbs: Verbs,
+        *,
+        loop: Callable[[], Any],
+        enter: Callable[[], AbstractAsyncContextManager[Any]],
+        backend: str = "asyncio",
+    ) -> None:
+        self._verbs, self._loop, self._enter, self._backend = verbs, loop, enter, backend
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        _refuse_in_a_loop()
+        with ExitStack() as stack:
+            if self._loop() is None:
+                portal = stack.enter_context(start_blocking_portal(self._backend))
+                stack.enter_context(portal.wrap_async_context_manager(self._enter()))
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, *raised: object) -> bool | None:
+        return self._open.__exit__(*raised)  # type: ignore[arg-type]
+
+    def call(self, name: str, /, **arguments: Any) -> Any:
+        """As `Registry.call`."""
+        return self._run(partial(self._verbs.call, name, **arguments))
+
+    def execute(
+        self,
+        name: str,
+        arguments: Arguments | None = None,
+        *,
+        context: ExecutionContext | None = None,
+        timeout: float | None = None,
+        idempotency_key: str | None = None,
+        detached: bool = False,
+    ) -> ToolResult:
+        """As `Registry.execute`; a view takes no context and is never detached."""
+        settings = {
+            "context": context,
+            "timeout": timeout,
+            "idempotency_key": idempotency_key,
+            "detached": detached or None,
+        }
+        given = {key: value for key, value in settings.items() if value is not None}
+        result: ToolResult = self._run(partial(self._verbs.execute, name, arguments, **given))
+        return result
+
+    def view(self, **settings: Any) -> Blocking:
+        """As `Registry.view`."""
+        return self.of(self._verbs.view(**settings))
+
+    def of(self, verbs: Verbs) -> Blocking:
+        """The verbs of another view, in the same loop."""
+        return Blocking(verbs, loop=self._loop, enter=self._enter, backend=self._backend)
+
+    def get(self, name: str) -> Tool[..., Any]:
+        """As `Registry.get`."""
+        return self._verbs.get(name)
+
+    def tools(self, *, tag: str | None = None, matching: str = "*") -> list[Tool[..., Any]]:
+        """As `Registry.tools`."""
+        return self._verbs.tools(tag=tag, matching=matching)
+
+    def names(self, *, tag: str | None = None, matching: str = "*") -> list[str]:
+        """As `Registry.names`."""
+        return [tool.name for tool in self.tools(tag=tag, matching=matching)]
+
+    def _run(self, verb: Verb) -> Any:
+        _refuse_in_a_loop()
+        held = leash.get()
+        loop = self._loop() or (held and held.loop)
+        if loop is not None:
+            return _run_in(loop, verb)
+        with start_blocking_portal(self._backend) as portal:
+            return _run_in(portal.call(_current_loop), verb)
+
+
+def _refuse_in_a_loop() -> None:
+    try:
+        current_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError("an event loop runs in this thread; await the registry's own verbs here")
+
+
+async def _current_loop() -> Any:
+    return current_loop()
+
+
+def _run_in(loop: Any, verb: Verb) -> Any:
+    """Run it as a task of that loop, and wait for it in this thread."""
+    done: concurrent.futures.Future[Any] = concurrent.futures.Future()
+    context, post, own = contextvars.copy_context(), poster(loop), Leash(loop)
+    tasks: list[Any] = []  # asyncio itself keeps no task alive
+
+    def start() -> None:
+        if isinstance(loop, asyncio.AbstractEventLoop):
+            tasks.append(loop.create_task(_work(verb, own, done), context=context))
+        else:
+            sys.modules["trio"].lowlevel.spawn_system_task(_work, verb, own, done, context=context)
+
+    try:
+        turning = post(start)
+        while not done.done():
+            if not turning:
+                raise Unavailable("the event loop in which the registry was in use has gone")
+            turning = turns(loop)  # asked first: a loop that ends tells its tasks before it is gone
+            concurrent.futures.wait([done], LOOK_SECONDS)
+    except BaseException:  # this thread was interrupted
+        if post(own.let_go):
+            concurrent.futures.wait([done], STOP_SECONDS)
+        raise
+    return done.result()
+
+
+async def _work(verb: Verb, own: Leash, done: concurrent.futures.Future[Any]) -> None:
+    """The task: ends with the verb, or when it is let go by its thread or by who waits for that thread."""
+    value: Any = None
+    try:
+        with anyio.CancelScope() as scope, _adopted(own.loop).holding(scope), own.holding(scope):
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            value = await verb()
+    except Exception as error:  # noqa: BLE001  it is raised in the thread
+        done.set_exception(error)
+    except BaseException as error:
+        done.set_exception(_ended_by(error))
+        raise
+    else:
+        if scope.cancelled_caught:
+            done.set_exception(asyncio.CancelledError("nobody waits for this thread any more"))
+        else:
+            done.set_result(value)
+
+
+def _ended_by(error: BaseException) -> BaseException:
+    """What the thread is told: trio's own Cancelled must not leave its loop."""
+    if isinstance(error, anyio.get_cancelled_exc_class()):
+        return asyncio.CancelledError("the event loop ends")
+    return error
+
+
+def _adopted(loop: Any) -> Leash:
+    """Make this task a part of the call in whose thread the verb was called; gives what ties it to that.
+
+    A thread of ours has its leash; for any other the call itself has one. Without a call there is none.
+    """
+    held, parent = leash.get(), running.get()
+    leash.set(None)
+    if parent is not None and not parent.info._ended:
+        own = parent.copy()
+        # The deadline ends the parent, and with it this task.
+        own._deadline_task = asyncio_task() or sys.modules["trio"].lowlevel.current_task()
+        running.set(own)
+        if held is None:
+            held = parent.info._leash = parent.info._leash or Leash(loop)
+    return held or Leash(loop)
