@@ -5,8 +5,10 @@ import contextlib
 import contextvars
 import gc
 import logging
+import threading
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from toolcase import (
@@ -514,3 +516,275 @@ def test_its_clock_can_be_given():
     clock = VirtualClock()
 
     assert Registry(clock=clock).clock is clock
+
+
+class TestOneLoopAtATime:
+    """A registry belongs to one event loop."""
+
+    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+    def test_a_second_loop_is_refused_while_the_first_runs(self, registry, backend):
+        raised = []
+
+        def second():
+            try:
+                anyio.run(registry.execute, "add", {"a": 1}, backend=backend)
+            except RuntimeError as error:
+                raised.append(str(error))
+
+        async def first():
+            await registry.call("add", a=1)
+            thread = threading.Thread(target=second)
+            thread.start()
+            await anyio.to_thread.run_sync(thread.join)
+            return await registry.call("add", a=2)
+
+        assert anyio.run(first, backend=backend) == 4
+        assert raised[0].startswith("this registry is in use on another event loop that still runs; make a")
+
+    @pytest.mark.parametrize("first", ["asyncio", "trio"])
+    @pytest.mark.parametrize("second", ["asyncio", "trio"])
+    def test_a_loop_after_the_first_has_ended_is_welcome(self, registry, first, second):
+        async def use():
+            return await registry.call("add", a=1)
+
+        assert anyio.run(use, backend=first) == 3
+        assert anyio.run(use, backend=second) == 3
+
+    async def test_entering_in_a_second_loop_is_refused(self, registry):
+        await registry.call("add", a=1)
+        raised = []
+
+        async def enter():
+            async with registry:
+                pass
+
+        def second():
+            try:
+                asyncio.run(enter())
+            except RuntimeError as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+
+        assert "in use on another event loop" in str(raised[0])
+
+    def test_outside_any_loop_the_error_says_so(self, registry):
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            registry.call("add", a=1).send(None)
+
+
+class TestNesting:
+    """How deep calls stand in calls."""
+
+    @pytest.fixture
+    def endless(self):
+        registry = Registry(max_depth=3)
+
+        @registry.tool
+        async def a() -> None:
+            await registry.call("b")
+
+        @registry.tool
+        async def b() -> None:
+            await registry.call("a")
+
+        return registry
+
+    async def test_calls_that_nest_too_deep_are_denied_with_the_way_there(self, endless):
+        error = (await endless.execute("a")).error
+
+        assert error.code == "DENIED"
+        assert error.message == (
+            "calls nest 4 deep (a > b > a > b > a), more than max_depth=3; "
+            "does a tool call itself without end?"
+        )
+
+    async def test_the_way_is_shortened(self):
+        registry = Registry(max_depth=9)
+
+        @registry.tool
+        async def itself() -> None:
+            await registry.call("itself")
+
+        with pytest.raises(Denied, match=r"calls nest 10 deep \(itself( > itself){4}\)"):
+            await registry.call("itself")
+
+    async def test_a_detached_call_counts_too(self):
+        registry, depths = Registry(max_depth=2), []
+
+        @registry.tool
+        async def itself(call: Call) -> None:
+            depths.append((call.depth, call.parent))
+            (await registry.execute("itself", detached=True)).unwrap()
+
+        with pytest.raises(Denied):
+            await registry.call("itself")
+
+        assert depths == [(0, None), (1, None), (2, None)]
+
+    async def test_none_may_be_nested(self):
+        registry = Registry(max_depth=0)
+        registry.add(Script(Give()).tool("child"))
+        registry.tool(lambda: registry.blocking().call("child"), name="parent")
+
+        with pytest.raises(Denied):
+            await registry.call("parent")
+
+    async def test_calls_in_a_row_nest_no_deeper(self, registry):
+        @registry.tool
+        async def parent() -> list[int]:
+            return [await registry.call("add", a=n) for n in range(40)]
+
+        assert len(await registry.call("parent")) == 40
+
+    def test_a_depth_that_is_none_is_refused(self):
+        with pytest.raises(ValueError, match="max_depth must be at least 0, got -1"):
+            Registry(max_depth=-1)
+
+
+class TestSpans:
+    """Every call has its own span, in the trace of its caller."""
+
+    @pytest.fixture
+    def registry(self):
+        registry = Registry()
+
+        @registry.tool
+        async def asks(context: ExecutionContext) -> ExecutionContext:
+            return context
+
+        @registry.tool
+        async def parent(context: ExecutionContext) -> list[ExecutionContext]:
+            return [context, await registry.call("asks"), await registry.call("asks")]
+
+        return registry
+
+    async def test_a_call_from_outside_has_the_context_that_it_was_given(self, registry):
+        context = ExecutionContext(scope_id="s", trace_id="1" * 32, span_id="2" * 16)
+
+        assert (await registry.execute("asks", context=context)).value is context
+
+    async def test_a_context_without_a_trace_is_given_one(self, registry):
+        context = ExecutionContext(scope_id="s")
+
+        seen = (await registry.execute("asks", context=context)).value
+
+        assert (len(seen.trace_id), len(seen.span_id), seen.parent_span_id) == (32, 16, None)
+        assert seen.scope_id == "s"
+
+    async def test_child_calls_are_in_their_parents_trace_with_spans_of_their_own(self, registry):
+        outer, first, second = (await registry.execute("parent")).value
+
+        assert outer.trace_id == first.trace_id == second.trace_id
+        assert first.parent_span_id == second.parent_span_id == outer.span_id
+        assert len({outer.span_id, first.span_id, second.span_id}) == 3
+
+    async def test_a_child_call_with_its_parents_context_has_its_own_span_too(self, registry):
+        @registry.tool
+        async def hands_on(context: ExecutionContext) -> list[object]:
+            return [context, (await registry.execute("asks", context=context)).value]
+
+        outer, inner = await registry.call("hands_on")
+
+        assert (inner.parent_span_id, inner.trace_id) == (outer.span_id, outer.trace_id)
+
+    async def test_all_copies_of_a_call_have_the_same_span(self, registry):
+        seen = []
+
+        async def copies(call, inner):
+            seen.append(call.copy().context)
+            return await inner(call.copy())
+
+        registry.use(copies)
+
+        assert await registry.call("asks") is seen[0]
+
+    async def test_a_key_stands_in_the_context_beside_the_span(self, registry):
+        seen = (await registry.execute("asks", idempotency_key="k")).value
+
+        assert seen.idempotency_key == "k"
+        assert seen.span_id
+
+    async def test_what_outlived_its_call_has_its_callers_trace(self, registry):
+        contexts = []
+
+        @registry.tool
+        async def spawns(context: ExecutionContext) -> ExecutionContext:
+            tasks.start_soon(later)
+            return context
+
+        async def later():
+            await anyio.sleep(1)
+            contexts.append(await registry.call("asks"))
+
+        async with anyio.create_task_group() as tasks:
+            outer = await registry.call("spawns")
+
+        assert contexts[0].trace_id == outer.trace_id
+        assert contexts[0].parent_span_id == outer.span_id
+
+    async def test_a_detached_call_has_the_registrys_context(self, registry):
+        @registry.tool
+        async def alone(context: ExecutionContext) -> list[object]:
+            return [context, (await registry.execute("asks", detached=True)).value]
+
+        outer, inner = (await registry.execute("alone", context=ExecutionContext(scope_id="s"))).value
+
+        assert (outer.scope_id, inner.scope_id) == ("s", None)
+        assert outer.trace_id != inner.trace_id
+
+
+class TestArgumentBytes:
+    """JSON that is too large is refused before it is read."""
+
+    @pytest.fixture
+    def registry(self):
+        registry = Registry(max_argument_bytes=20)
+        registry.add(Script(Give("ran")).tool("t"))
+        return registry
+
+    @pytest.mark.parametrize(
+        "given", [b'{"a": "12345678901"}', '{"a": "12345678901"}', '{"a": "123456789\u00fc"}']
+    )
+    async def test_as_many_as_allowed_are_read(self, registry, given):
+        assert (await registry.execute("t", given)).value == "ran"
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            b'{"a": "123456789012"}',
+            '{"a": "123456789012"}',
+            '{"a": "1234567890\u00fc"}',
+            b"{" * 21,
+            "\ud800" * 21,
+        ],
+    )
+    async def test_one_more_is_refused_unread(self, registry, given):
+        recorder = Recorder()
+        registry.use(recorder)
+
+        result = await registry.execute("t", given)
+
+        assert result.error.code == "INVALID_ARGUMENTS"
+        assert result.error.message == (
+            "the arguments of 't' are 21 bytes of JSON, more than max_argument_bytes=20; "
+            "give less, or raise that limit"
+        )
+        assert recorder.records[0].call.given == {}
+
+    async def test_a_mapping_is_not_measured(self, registry):
+        assert (await registry.execute("t", {"a": "x" * 100})).value == "ran"
+
+    async def test_a_mebibyte_is_the_default(self):
+        registry = Registry()
+        registry.add(Script(Give("ran")).tool("t"))
+        text = '{"a": "' + "x" * (1024 * 1024 - 9) + '"}'
+
+        assert (await registry.execute("t", text)).value == "ran"
+        assert (await registry.execute("t", text + " ")).error.code == "INVALID_ARGUMENTS"
+
+    def test_a_limit_that_is_none_is_refused(self):
+        with pytest.raises(ValueError, match="max_argument_bytes must be at least 1, got 0"):
+            Registry(max_argument_bytes=0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import math
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack
@@ -183,7 +184,7 @@ async def _work(verb: Verb, own: Leash, done: concurrent.futures.Future[Any]) ->
     """The task: ends with the verb, or when it is let go by its thread or by who waits for that thread."""
     value: Any = None
     try:
-        with anyio.CancelScope() as scope, _adopted(own.loop).holding(scope), own.holding(scope):
+        with anyio.CancelScope() as scope, _adopted(scope, own.loop).holding(scope), own.holding(scope):
             await anyio.lowlevel.checkpoint_if_cancelled()
             value = await verb()
     except Exception as error:  # noqa: BLE001  it is raised in the thread
@@ -205,7 +206,7 @@ def _ended_by(error: BaseException) -> BaseException:
     return error
 
 
-def _adopted(loop: Any) -> Leash:
+def _adopted(scope: anyio.CancelScope, loop: Any) -> Leash:
     """Make this task a part of the call in whose thread the verb was called; gives what ties it to that.
 
     A thread of ours has its leash; for any other the call itself has one. Without a call there is none.
@@ -213,9 +214,13 @@ def _adopted(loop: Any) -> Leash:
     held, parent = leash.get(), running.get()
     leash.set(None)
     if parent is not None and not parent.info._ended:
-        own = parent.copy()
-        # The deadline ends the parent, and with it this task.
-        own._deadline_task = asyncio_task() or sys.modules["trio"].lowlevel.current_task()
+        own, task = parent.copy(), asyncio_task()
+        if own._deadline <= anyio.current_time():
+            own._deadline = math.inf  # passed, and the parent goes on: a clean-up that is shielded from it
+        # The deadline ends the parent, and with it this task. On trio only a scope can say so.
+        own._deadline_task = task or sys.modules["trio"].lowlevel.current_task()
+        if task is None:
+            scope.deadline = own._deadline
         running.set(own)
         if held is None:
             held = parent.info._leash = parent.info._leash or Leash(loop)

@@ -237,7 +237,7 @@ class Registry(Catalogue):
             return call, chain
         call.depth = around.depth + 1
         if call.depth > self.max_depth:
-            chain = compile_refusal(name, self._used, too_deep(call, around))
+            chain = compile_refusal(name, self._used, _too_deep(call, around, self.max_depth))
         elif parent is not None:
             call._deadline, call._deadline_task = parent._deadline, parent._deadline_task
         return call, chain
@@ -306,7 +306,7 @@ class Registry(Catalogue):
         )
 
 
-def too_deep(call: Call, around: Call) -> Denied:
+def _too_deep(call: Call, around: Call, limit: int) -> Denied:
     """The error for a call that stands in too many others, with the way that led there."""
     names, outer = [call.name], around
     while len(names) < PATH_SHOWN:
@@ -315,6 +315,6 @@ def too_deep(call: Call, around: Call) -> Denied:
             break
         outer = outer.parent
     return Denied(
-        f"calls nest {call.depth} deep ({' > '.join(names)}), more than max_depth allows; "
+        f"calls nest {call.depth} deep ({' > '.join(names)}), more than max_depth={limit}; "
         "does a tool call itself without end?"
     )
