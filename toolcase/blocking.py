@@ -1,7 +1,4 @@
-"""The verbs of a registry for code that has no event loop of its own: scripts, threads, synchronous tools.
-
-It knows the back end, as the wake of a thread does: a call is a task in a loop that turns elsewhere.
-"""
+"""The verbs of a registry for code that has no event loop of its own: scripts, threads, synchronous tools."""
 
 from __future__ import annotations
 
@@ -25,6 +22,7 @@ from toolcase.context import ExecutionContext
 from toolcase.errors import Unavailable
 from toolcase.result import ToolResult
 from toolcase.schema import Arguments
+from toolcase.task import Owned
 from toolcase.threads import Leash, leash, poster
 from toolcase.tool import Tool
 
@@ -158,13 +156,10 @@ def _run_in(loop: Any, verb: Verb) -> Any:
     """Run it as a task of that loop, and wait for it in this thread."""
     done: concurrent.futures.Future[Any] = concurrent.futures.Future()
     context, post, own = contextvars.copy_context(), poster(loop), Leash(loop)
-    tasks: list[Any] = []  # asyncio itself keeps no task alive
+    tasks: list[Owned] = []
 
     def start() -> None:
-        if isinstance(loop, asyncio.AbstractEventLoop):
-            tasks.append(loop.create_task(_work(verb, own, done), context=context))
-        else:
-            sys.modules["trio"].lowlevel.spawn_system_task(_work, verb, own, done, context=context)
+        tasks.append(Owned(lambda: _work(verb, own, done), context=context))
 
     try:
         turning = post(start)

@@ -86,6 +86,13 @@ class LoopStalled(Event, frozen=True, kw_only=True):
     place: str
 
 
+class OutboxDisabled(Event, frozen=True, kw_only=True):
+    """A consumer of an `Outbox` failed again and again, last with `error`, and gets nothing any more."""
+
+    consumer: Any
+    error: BaseException
+
+
 class ToolsChanged(msgspec.Struct, frozen=True, kw_only=True):
     """Tools have come, or gone, or were switched on or off, by name."""
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 
 from toolcase.call import Call, Host, Inner
 from toolcase.errors import Unavailable
 from toolcase.events import CallStopped
+from toolcase.outbox import Outbox
 from toolcase.timer import Stop, shielded, stoppable
 from toolcase.watchdog import Watchdog
+
+T = TypeVar("T")
 
 
 class Lifetime:
@@ -32,6 +35,7 @@ class Lifetime:
         """Whether calls from outside are refused: from the beginning of leaving until it is entered again."""
         self._host = host
         self._watchdog = Watchdog(host, stall_seconds)
+        self._outboxes: list[Outbox[Any]] = []
         self._stops: set[Stop] = set()
         self._idle: anyio.Event | None = None
 
@@ -41,6 +45,15 @@ class Lifetime:
             raise RuntimeError("this registry is entered already; enter it once, around all that uses it")
         self.entered, self.closed, self._stops = True, False, set()
         self._watchdog.start()
+        for outbox in self._outboxes:
+            outbox.open()
+
+    def own(self, outbox: Outbox[T]) -> Outbox[T]:
+        """Run it while we are entered."""
+        self._outboxes.append(outbox)
+        if self.entered:
+            outbox.open()
+        return outbox
 
     async def leave(self) -> None:
         """Refuse calls from outside, give those in flight `grace` seconds, then cut them off and wait.
@@ -56,6 +69,8 @@ class Lifetime:
                 self._cut_off()
                 with shielded(math.inf):
                     await self._wait_for_the_rest()
+                for outbox in self._outboxes:
+                    await outbox.close()
             finally:
                 self._watchdog.stop()
                 self.entered = False

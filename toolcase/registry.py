@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import anyio
 
@@ -18,11 +18,14 @@ from toolcase.context import ExecutionContext
 from toolcase.errors import Denied, InvalidArguments, ToolError, UnknownTool
 from toolcase.events import Event, ToolsChanged, report_to_log
 from toolcase.lifetime import Lifetime
+from toolcase.outbox import Outbox
 from toolcase.result import ToolResult, describe
 from toolcase.schema import Arguments
 from toolcase.threads import Threads
 from toolcase.tool import Tool
 from toolcase.view import View
+
+T = TypeVar("T")
 
 PATH_SHOWN = 5
 
@@ -137,6 +140,10 @@ class Registry(Catalogue):
         `backend` is for the loop that is made where the registry is not in use on one.
         """
         return Blocking(self, loop=self._turning, enter=lambda: self, backend=backend)
+
+    def outbox(self, consume: Callable[[T], Awaitable[None]], *, size: int = 1_000) -> Outbox[T]:
+        """A bounded queue to `consume`, for an observer that has more to do than it may wait for."""
+        return self._life.own(Outbox(consume, size=size, report=self.report))
 
     async def call(self, name: str, /, **arguments: Any) -> Any:
         """The tool's value, or the error raised: its own exception as it is, a `ToolError` for ours."""

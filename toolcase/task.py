@@ -1,0 +1,53 @@
+"""A task that belongs to an object and not to a block: for what runs beside the calls of a registry.
+
+It knows the back end: on asyncio such a task is a plain one, on trio a system task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+
+import anyio
+
+from toolcase.clock import current_loop
+
+
+class Owned:
+    """A running task, which whoever holds this ends.
+
+    Its function raises nothing: there is nobody to raise it to. On asyncio the loop's exception handler
+    would get it, on trio it would end the program.
+    """
+
+    def __init__(self, function: Callable[[], Awaitable[None]], *, context: Context | None = None) -> None:
+        """Start it in the loop that runs here."""
+        self._function = function
+        self._scope: anyio.CancelScope | None = None
+        self._cancelled = False
+        self._ended = anyio.Event()
+        loop = current_loop()
+        if isinstance(loop, asyncio.AbstractEventLoop):
+            self._task = loop.create_task(self._run(), context=context)  # asyncio itself keeps none alive
+        else:
+            sys.modules["trio"].lowlevel.spawn_system_task(self._run, context=context)
+
+    def cancel(self) -> None:
+        """Tell it to stop; for the loop's own thread."""
+        self._cancelled = True
+        if self._scope is not None:
+            self._scope.cancel()
+
+    async def wait(self) -> None:
+        """Wait until it has ended."""
+        await self._ended.wait()
+
+    async def _run(self) -> None:
+        try:
+            with anyio.CancelScope() as self._scope:
+                if not self._cancelled:
+                    await self._function()
+        finally:
+            self._ended.set()
