@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import replace
@@ -205,8 +206,9 @@ class Registry(Catalogue):
         if timeout is not None:
             seconds(timeout, "timeout")
         given = {} if given is None else given
-        refused = self._refusal(name, given, view)
-        call, chain = self._start(name, {} if refused else given, running.get(), detached=detached)
+        plain = view is None and type(given) is dict
+        refused = None if plain else self._refusal(name, given, view)
+        call, chain = self._start(name, {} if refused else given, running.get(), detached)
         parent = call.parent
         call.limit = timeout
         if context is not None:
@@ -225,28 +227,37 @@ class Registry(Catalogue):
         return call, compile_refusal(name, self._used, refused)
 
     def _start(
-        self, name: str, given: Arguments, around: Call | None, *, detached: bool = False
+        self, name: str, given: Arguments, around: Call | None, detached: bool = False
     ) -> tuple[Call, Inner]:
         """The call, and the compiled way for it; `around` is the call in whose body this one is made."""
-        loop = current_loop()
+        try:
+            loop: Any = asyncio.get_running_loop()  # the common case, without the price of asking further
+        except RuntimeError:
+            loop = current_loop()
         if loop is not self._loop:
             self._settle(loop)
-        outlived = None
-        if around is not None and around.info._ended:
-            outlived, around = around, None
-        tool, chain = self._ready.get(name) or self._prepare(name, inside=around is not None)
-        parent, context = (None, self._context) if detached else (around, None)
-        if parent is None and not detached:
+        if around is not None:
+            return self._nest(name, given, around, detached)
+        tool, chain = self._ready.get(name) or self._prepare(name)
+        info = CallInfo(0, False, None, self._now())
+        return Call(name, tool, given, self._context, self, None, info), chain
+
+    def _nest(self, name: str, given: Arguments, around: Call, detached: bool) -> tuple[Call, Inner]:
+        info = CallInfo(0, False, None, self._now())
+        if around.info._ended:
+            tool, chain = self._ready.get(name) or self._prepare(name)
             # A task that outlived its call speaks for the same caller, on its own.
-            context = self._context if outlived is None else outlived.context.child()
-        call = Call(name, tool, given, context, self, parent, CallInfo(0, False, None, self._now()))
-        if around is None:
-            return call, chain
+            context = self._context if detached else around.context.child()
+            return Call(name, tool, given, context, self, None, info), chain
+        tool, chain = self._ready.get(name) or self._prepare(name, inside=True)
+        if detached:
+            call = Call(name, tool, given, self._context, self, None, info)
+        else:
+            call = Call(name, tool, given, None, self, around, info)
+            call._deadline, call._deadline_task = around._deadline, around._deadline_task
         call.depth = around.depth + 1
         if call.depth > self.max_depth:
             chain = compile_refusal(name, self._used, _too_deep(call, around, self.max_depth))
-        elif parent is not None:
-            call._deadline, call._deadline_task = parent._deadline, parent._deadline_task
         return call, chain
 
     def _refusal(self, name: str, given: Arguments, view: View | None) -> ToolError | None:
@@ -271,13 +282,16 @@ class Registry(Catalogue):
                 "this registry is in use on another event loop that still runs; make a registry for each "
                 "loop, or call this one from other threads through registry.blocking()"
             )
-        self._loop, self._now = loop, self.clock.monotonic
+        self._loop = loop
+        # What the system's clock would find out at every call.
+        plain = isinstance(self.clock, SystemClock) and isinstance(loop, asyncio.AbstractEventLoop)
+        self._now = loop.time if plain else self.clock.monotonic
 
     def _turning(self) -> Any:
         """The event loop in which we are in use, if it still runs."""
         return self._loop if self._loop is not None and turns(self._loop) else None
 
-    def _prepare(self, name: str, *, inside: bool) -> tuple[Tool[..., Any] | None, Inner]:
+    def _prepare(self, name: str, *, inside: bool = False) -> tuple[Tool[..., Any] | None, Inner]:
         """Compile the way for a name; one that cannot be called gets a way that ends in the error."""
         try:
             if not inside:
@@ -308,9 +322,9 @@ class Registry(Catalogue):
             error = describe(group, call, call.elapsed)
         except Exception as raised:  # noqa: BLE001  this is the verb that gives errors as values
             error = describe(raised, call, call.elapsed)
-        return ToolResult(
-            tool=call.name, value=value, error=error, attempts=call.info.attempts, duration=call.elapsed
-        )
+        info = call.info
+        duration = self._now() - info.started
+        return ToolResult(tool=call.name, value=value, error=error, attempts=info.attempts, duration=duration)
 
 
 def _too_deep(call: Call, around: Call, limit: int) -> Denied:
