@@ -371,3 +371,44 @@ def test_an_interrupted_thread_takes_its_call_along(registry):
         registry.blocking().call("hang")
 
     assert (hanging.cancelled, hanging.running) == (1, 0)
+
+
+async def test_a_childs_error_is_raised_in_the_thread(registry):
+    def ends() -> str:
+        try:
+            registry.blocking().call("fails")
+        except OSError as error:
+            return f"seen: {error}"
+
+    registry.add(Script(Fail(OSError("disk"))).tool("fails"))
+    registry.add(ends)
+
+    assert await registry.call("ends") == "seen: disk"
+
+
+def test_without_its_loop_a_thread_is_not_kept_waiting(registry, monkeypatch):
+    monkeypatch.setattr("toolcase.blocking.LOOK_SECONDS", 0.01)
+    loop = asyncio.new_event_loop()
+    registry.add(Script(Hang()).tool("hang"))
+    loop.run_until_complete(registry.call("add", a=1, b=2))
+    raised = []
+
+    def wait():
+        try:
+            registry.blocking().call("hang")
+        except Unavailable as error:
+            raised.append(str(error))
+
+    async def main():
+        thread = threading.Thread(target=wait)
+        thread.start()
+        await until(registry.inflight)
+        return thread
+
+    loop.run_until_complete(main()).join(LONG)  # it stops turning, and cancels nothing
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    loop.run_until_complete(asyncio.sleep(0.01))
+    loop.close()
+
+    assert raised == ["the event loop in which the registry was in use has gone"]

@@ -14,7 +14,7 @@ import pytest
 
 from toolcase import Call, Overloaded, Registry, ToolTimeout
 from toolcase.events import LateCompletion
-from toolcase.testing import current_clock, run
+from toolcase.testing import Hang, Script, current_clock, run
 from toolcase.testing.virtual import threads_work
 from toolcase.threads import Threads
 
@@ -421,3 +421,28 @@ async def test_the_time_of_a_late_end_counts_from_the_start_of_the_call():
 
 def test_there_are_forty_unless_said_otherwise():
     assert (Threads().limit, Registry().threads.limit) == (40, 40)
+
+
+@pytest.mark.backends("asyncio")
+async def test_a_second_cancellation_does_not_leave_what_the_thread_runs_behind():
+    registry, child = Registry(), Script(Hang(cleanup=5))
+    registry.add(child.tool("child"))
+    registry.tool(lambda: registry.blocking().call("child"), name="parent")
+    task = asyncio.create_task(registry.call("parent"))
+    await until(lambda: child.running)
+
+    for _ in range(2):
+        task.cancel()
+        await asyncio.sleep(1)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert (child.running, child.cancelled) == (0, 1)
+
+
+async def test_a_worker_that_is_just_handed_a_job_goes_on(monkeypatch):
+    monkeypatch.setattr("toolcase.threads.IDLE_SECONDS", 0.001)
+    registry = Registry()
+    registry.tool(lambda: 1, name="one")
+
+    assert [await registry.call("one") for _ in range(50)] == [1] * 50

@@ -801,3 +801,57 @@ async def test_after_a_limit_around_a_copy_the_call_itself_is_the_running_one():
 async def _clean_up():
     with shielded(50):
         await anyio.sleep(9)
+
+
+async def test_expiry_is_delivered_once_on_asyncio_and_at_every_await_on_trio(backend):
+    waits = []
+
+    async def cleans_up() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            await anyio.sleep(1)
+            waits.append("in full")
+
+    registry = Registry()
+    registry.add(cleans_up)
+
+    result = await registry.execute("cleans_up", timeout=2)
+
+    assert result.error.code == "TIMEOUT"
+    assert waits == (["in full"] if backend == "asyncio" else [])
+
+
+async def test_a_scope_that_is_cancelled_while_a_cut_off_call_stops_sees_its_own_cancellation():
+    registry, scope = Registry(grace=1), anyio.CancelScope()
+
+    @registry.tool
+    async def grouped() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_slow_to_stop)
+            await anyio.sleep(99)
+
+    async def caller():
+        with scope:
+            await registry.call("grouped")
+
+    async with anyio.create_task_group() as tasks:
+        async with registry:
+            tasks.start_soon(caller)
+            tasks.start_soon(_cancel_after, scope, 1.2)
+            await anyio.wait_all_tasks_blocked()
+
+    assert scope.cancelled_caught
+
+
+async def _slow_to_stop():
+    try:
+        await anyio.sleep(99)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(0.5)
+
+
+async def _cancel_after(scope, seconds):
+    await anyio.sleep(seconds)
+    scope.cancel()

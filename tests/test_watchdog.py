@@ -1,5 +1,6 @@
 """A loop that does not turn is reported, with the tool that blocks it; in real time, as it happens."""
 
+import asyncio
 import math
 import threading
 
@@ -114,3 +115,26 @@ async def test_endless_patience_watches_nobody():
 def test_a_patience_that_is_none_is_refused():
     with pytest.raises(ValueError, match="^stall_seconds must be above 0 seconds, got 0"):
         Registry(stall_seconds=0)
+
+
+async def test_a_registry_that_is_left_while_the_loop_stalls_is_watched_no_longer():
+    registry, heard = watched()
+
+    async with registry:
+        await registry.call("blocks")
+        registry._life._watchdog.stop()
+        done = threading.Event()
+        done.wait(0.1)
+
+    assert len(heard) == 1
+
+
+def test_a_loop_that_ends_without_leaving_the_registry_is_watched_no_longer():
+    registry, _ = watched()
+
+    asyncio.run(registry.__aenter__())
+    watching = [thread for thread in threading.enumerate() if thread.name == "toolcase-watchdog"]
+    for thread in watching:
+        thread.join(LONG)
+
+    assert not any(thread.is_alive() for thread in watching)

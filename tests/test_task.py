@@ -1,0 +1,57 @@
+"""A task that belongs to an object: it runs beside its maker, and ends when it is told to."""
+
+import contextvars
+
+import anyio
+
+from toolcase.task import Owned
+from toolcase.testing import current_clock
+
+
+async def test_runs_beside_its_maker_and_can_be_waited_for():
+    seen = []
+
+    async def work():
+        await anyio.sleep(3)
+        seen.append("done")
+
+    task = Owned(work)
+    assert seen == []
+    await task.wait()
+
+    assert seen == ["done"]
+    assert current_clock().now == 3
+
+
+async def test_ends_when_it_is_told_to():
+    task = Owned(anyio.sleep_forever)
+    await anyio.wait_all_tasks_blocked()
+
+    task.cancel()
+    await task.wait()
+
+
+async def test_told_before_its_first_step_it_does_nothing():
+    seen = []
+
+    async def work():
+        seen.append("ran")
+
+    task = Owned(work)
+    task.cancel()
+    await task.wait()
+
+    assert seen == []
+
+
+async def test_runs_in_the_context_that_it_is_given():
+    variable, seen = contextvars.ContextVar("variable", default="outside"), []
+    context = contextvars.copy_context()
+    context.run(variable.set, "inside")
+
+    async def work():
+        seen.append(variable.get())
+
+    await Owned(work, context=context).wait()
+
+    assert seen == ["inside"]
