@@ -78,7 +78,7 @@ class Threads:
         await anyio.lowlevel.checkpoint_if_cancelled()
         context, flag = contextvars.copy_context(), threading.Event()
         context.run(abandoned.set, flag)
-        wait, post, wake = _wakeup()
+        wait, post, wake = wakeup()
         outcome: list[tuple[Any, BaseException | None]] = []
         waiting = True
 
@@ -156,9 +156,7 @@ class Threads:
             return False
 
 
-def _wakeup() -> tuple[
-    Callable[[], Awaitable[Any]], Callable[[Callable[[], None]], bool], Callable[[], None]
-]:
+def wakeup() -> tuple[Callable[[], Awaitable[Any]], Callable[[Callable[[], None]], bool], Callable[[], None]]:
     """What to await in this task, how a thread runs a callback in the loop, and the one that wakes us."""
     task = asyncio_task()
     if task is not None:
