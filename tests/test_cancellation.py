@@ -231,6 +231,16 @@ class TestChild:
 
         assert parent._callbacks == {}
 
+    def test_that_goes_while_its_parent_is_cancelled_is_passed_over(self):
+        parent = CancellationToken()
+        child = parent.child()
+        (tell,) = parent._callbacks.values()
+
+        del child
+        parent.cancel()
+
+        assert tell() is None
+
     def test_is_not_kept_by_its_parent(self):
         parent = CancellationToken()
         child = parent.child()

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import math
+import weakref
 from collections.abc import Iterable
 from datetime import timedelta
 from email.utils import format_datetime
@@ -629,6 +630,25 @@ class TestBudget:
         registry.use(around)
 
         assert (await registry.execute("nothing")).error.code is ErrorCode.UNKNOWN_TOOL
+
+
+async def test_an_error_that_is_raised_is_held_by_nothing_of_ours():
+    class Own(Exception):
+        """One that can be watched."""
+
+    registry = Registry()
+    registry.use(RetryMiddleware(RetryPolicy(max_attempts=1, retry_on=Own)))
+
+    @registry.tool
+    async def fail() -> None:
+        raise Own
+
+    try:
+        await registry.call("fail")
+    except Own as error:
+        found = weakref.ref(error)
+
+    assert found() is None
 
 
 async def test_decorrelated_waits_grow_from_the_wait_before():
