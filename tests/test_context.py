@@ -239,6 +239,13 @@ class TestData:
     def test_reads_what_it_wrote(self):
         assert ExecutionContext.from_dict(json.loads(json.dumps(FULL.to_dict()))) == FULL
 
+    def test_leaves_what_it_reads_as_it_is(self):
+        data = copy.deepcopy(DATA)
+
+        ExecutionContext.from_dict(data)
+
+        assert data == DATA
+
     def test_reads_null_as_not_set(self):
         data = {name: None for name in NAMES if name not in {"metadata", "cancellation"}}
 

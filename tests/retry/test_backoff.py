@@ -108,6 +108,9 @@ class TestDecorrelated:
 
         assert backoff.wait(1, lambda: 0.5, 4.0) == backoff.wait(10**6, lambda: 0.5, 4.0)
 
+    def test_begins_at_the_base_though_three_times_that_is_beyond_all_floats(self):
+        assert DecorrelatedJitterBackoff(base=1e308, cap=1.7e308).wait(1, lambda: 0.0, 0.0) == 1e308
+
     def test_ends_at_the_cap(self):
         assert DecorrelatedJitterBackoff(cap=7).wait(9, most, 6.0) == 7
 

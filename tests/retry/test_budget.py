@@ -71,9 +71,10 @@ def test_each_tool_has_a_bucket_of_its_own():
 
 def test_two_budgets_with_equal_settings_are_two():
     first, second, shared = RetryBudget(), RetryBudget(), made()
+    assert first != second
+
     retries(first.bucket(shared))
 
-    assert first != second
     assert retries(second.bucket(shared)) == 10
 
 

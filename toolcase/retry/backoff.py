@@ -56,8 +56,7 @@ class LinearBackoff:
 
     def wait(self, attempt: int, random: Random, previous: float) -> float:
         """Seconds after `attempt` (from 1) has failed; the same for every attempt once `cap` is reached."""
-        # As a float, or the product of two whole numbers could be one that no clock can add.
-        limit = min(self.cap, float(self.base) * attempt)
+        limit = min(self.cap, self.base * attempt)
         return limit * random() if self.jitter else limit
 
 
