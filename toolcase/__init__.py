@@ -5,8 +5,11 @@ from toolcase.call import CallInfo as CallInfo
 from toolcase.call import Inner as Inner
 from toolcase.call import Middleware as Middleware
 from toolcase.call import Stage as Stage
+from toolcase.cancellation import CancellationToken as CancellationToken
+from toolcase.cancellation import RunCancelled as RunCancelled
 from toolcase.clock import Clock as Clock
 from toolcase.context import ExecutionContext as ExecutionContext
+from toolcase.context import RequestContext as RequestContext
 from toolcase.errors import ApprovalRequired as ApprovalRequired
 from toolcase.errors import BudgetExceeded as BudgetExceeded
 from toolcase.errors import CircuitOpen as CircuitOpen
@@ -25,6 +28,9 @@ from toolcase.errors import Unavailable as Unavailable
 from toolcase.errors import UnknownTool as UnknownTool
 from toolcase.registry import Registry as Registry
 from toolcase.result import ToolResult as ToolResult
+from toolcase.terms import BudgetSpec as BudgetSpec
+from toolcase.terms import PolicyRef as PolicyRef
+from toolcase.terms import RunVersions as RunVersions
 from toolcase.timer import shielded as shielded
 from toolcase.tool import Tool as Tool
 from toolcase.tool import tool as tool

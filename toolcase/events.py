@@ -21,18 +21,24 @@ class AttemptStarted(Event, frozen=True, kw_only=True):
 
 
 class RetryScheduled(Event, frozen=True, kw_only=True):
-    """Attempt `number` failed with `error`; the next one starts after `wait` seconds."""
+    """Attempt `number` failed with `error`; the next one starts after `wait` seconds.
+
+    `error` is None where it gave a value that the policy asks to try again for.
+    """
 
     number: int
-    error: BaseException
+    error: BaseException | None
     wait: float
 
 
 class RetriesExhausted(Event, frozen=True, kw_only=True):
-    """Attempt `number` failed with `error`, and there is no further one: `reason` says why."""
+    """Attempt `number` failed with `error`, and there is no further one: `reason` says why.
+
+    `error` is None where it gave a value that the policy asks to try again for, and which is returned.
+    """
 
     number: int
-    error: BaseException
+    error: BaseException | None
     reason: str
 
 

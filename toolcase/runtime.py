@@ -5,5 +5,10 @@ from toolcase.compose import compose as compose
 from toolcase.middleware import LoggingMiddleware as LoggingMiddleware
 from toolcase.middleware import RetryMiddleware as RetryMiddleware
 from toolcase.middleware import TimeoutMiddleware as TimeoutMiddleware
+from toolcase.retry import Backoff as Backoff
+from toolcase.retry import ConstantBackoff as ConstantBackoff
+from toolcase.retry import DecorrelatedJitterBackoff as DecorrelatedJitterBackoff
 from toolcase.retry import ExponentialBackoff as ExponentialBackoff
+from toolcase.retry import LinearBackoff as LinearBackoff
+from toolcase.retry import RetryBudget as RetryBudget
 from toolcase.retry import RetryPolicy as RetryPolicy

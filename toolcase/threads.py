@@ -134,7 +134,7 @@ class Threads:
         context = contextvars.copy_context()
         held = Leash(current_loop(), lambda rests: self._rest(worker, rests))
         context.run(leash.set, held)
-        wait, post, wake = _wakeup()
+        wait, post, wake = wakeup()
         outcome: list[tuple[Any, BaseException | None]] = []
         waiting = True
 
@@ -220,9 +220,7 @@ class Threads:
             return False
 
 
-def _wakeup() -> tuple[
-    Callable[[], Awaitable[Any]], Callable[[Callable[[], None]], bool], Callable[[], None]
-]:
+def wakeup() -> tuple[Callable[[], Awaitable[Any]], Callable[[Callable[[], None]], bool], Callable[[], None]]:
     """What to await in this task, how a thread runs a callback in the loop, and the one that wakes us."""
     task = asyncio_task()
     if task is not None:

@@ -1,4 +1,4 @@
-"""Laws 10 to 13, 15 and 16: trying again."""
+"""Laws 10 to 13 and 15 to 18: trying again."""
 
 import warnings
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from laws.strategies import law, outcome, policies, scripts
 from toolcase import Registry
-from toolcase.runtime import ExponentialBackoff, RetryMiddleware, RetryPolicy
+from toolcase.runtime import ExponentialBackoff, RetryBudget, RetryMiddleware, RetryPolicy
 from toolcase.testing import Fail, Give, Hang, Script, current_clock
 
 
@@ -74,3 +74,48 @@ async def test_law_16_after_a_cancellation_no_further_attempt_starts(script, pol
     assert len(tool.starts) == starts
     assert tool.running == 0
     assert cancelled - began <= moment + 8 + 1e-6
+
+
+@law
+@given(
+    ratio=st.sampled_from([0.1, 0.2, 0.5, 1]),
+    reserve=st.integers(1, 5),
+    arrivals=st.lists(st.sampled_from([0.0, 0.3, 1.0, 4.0]), min_size=1, max_size=25),
+    attempts=st.integers(1, 6),
+)
+async def test_law_17_retries_stay_within_the_budget_however_calls_overlap(
+    ratio, reserve, arrivals, attempts
+):
+    tool, registry, budget = (
+        Script(Fail(ConnectionError())),
+        Registry(),
+        RetryBudget(ratio=ratio, reserve=reserve),
+    )
+    registry.use(RetryMiddleware(RetryPolicy(max_attempts=attempts, budget=budget)))
+    registry.add(tool.tool("t"))
+
+    async with anyio.create_task_group() as tasks:
+        for calls, gap in enumerate(arrivals, 1):
+            tasks.start_soon(registry.execute, "t")
+            await anyio.sleep(gap)
+            assert len(tool.starts) - calls <= reserve + ratio * calls + 1e-9
+
+    assert len(tool.starts) - len(arrivals) <= reserve + ratio * len(arrivals) + 1e-9
+
+
+@law
+@given(
+    values=st.lists(st.integers(0, 3), min_size=1, max_size=5),
+    n=st.integers(1, 5),
+    accepted=st.integers(0, 3),
+)
+async def test_law_18_a_value_that_is_never_accepted_is_the_last_one_unchanged(values, n, accepted):
+    boxes = [[value] for value in values]
+    played = (boxes + boxes[-1:] * n)[:n]
+    tool, registry = Script(*map(Give, boxes)), Registry()
+    registry.use(RetryMiddleware(RetryPolicy(max_attempts=n, retry_if_result=lambda box: box[0] != accepted)))
+    registry.add(tool.tool("t"))
+
+    value = await registry.call("t")
+
+    assert value is next((box for box in played if box[0] == accepted), played[-1])

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import math
+import weakref
 from collections.abc import Iterable
 from datetime import timedelta
 from email.utils import format_datetime
@@ -11,17 +12,28 @@ import anyio
 import pytest
 
 from toolcase import (
+    CircuitOpen,
     Denied,
+    ErrorCode,
     ExecutionContext,
     InvalidResult,
     Overloaded,
+    RateLimited,
     Registry,
+    Stage,
     ToolFailed,
     ToolTimeout,
     Unavailable,
 )
 from toolcase.events import AttemptStarted, MiddlewareFailed, RetriesExhausted, RetryScheduled
-from toolcase.runtime import ExponentialBackoff, RetryMiddleware, RetryPolicy, TimeoutMiddleware
+from toolcase.runtime import (
+    DecorrelatedJitterBackoff,
+    ExponentialBackoff,
+    RetryBudget,
+    RetryMiddleware,
+    RetryPolicy,
+    TimeoutMiddleware,
+)
 from toolcase.testing import Fail, Give, Hang, Recorder, Script, current_clock
 from toolcase.testing.virtual import EPOCH
 
@@ -351,10 +363,10 @@ class TestIdempotency:
 
         assert result.value == 1
 
-    async def test_is_tried_again_where_it_was_not_started(self):
-        script = Script(Give(1))
-        registry, _ = retrying(script, idempotent=False)
-        refusals = [Overloaded("full"), Overloaded("full")]
+    @pytest.mark.parametrize("refusal", [CircuitOpen(), RateLimited(), Overloaded()], ids=lambda e: e.code)
+    async def test_is_tried_again_where_it_was_refused_before_it_was_started(self, refusal):
+        script, refusals = Script(Give(1)), [refusal, refusal]
+        registry, _ = retrying(script, idempotent=False, retry_on=refusal.code)
 
         async def full(call, inner):
             if refusals:
@@ -365,6 +377,54 @@ class TestIdempotency:
         registry.use(full)
 
         assert await registry.call("t") == 1
+
+    async def test_is_not_run_again_where_it_was_started_and_says_itself_that_there_was_no_room(self):
+        script = Script(Fail(RateLimited()))
+        registry, _ = retrying(script, idempotent=False)
+
+        result = await registry.execute("t")
+
+        assert (len(script.starts), result.error.outcome_unknown) == (1, True)
+
+    @pytest.mark.parametrize(
+        "error", [ConnectionRefusedError(), ExceptionGroup("g", [ConnectionRefusedError()])]
+    )
+    async def test_is_run_again_where_its_connection_was_refused(self, error):
+        script = Script(Fail(error), Give(1))
+        registry, _ = retrying(script, idempotent=False)
+
+        assert await registry.call("t") == 1
+
+    async def test_is_known_to_have_done_nothing_where_every_connection_was_refused(self):
+        registry, _ = retrying(Script(Fail(ConnectionRefusedError())), idempotent=False)
+
+        result = await registry.execute("t")
+
+        assert (result.attempts, result.error.outcome_unknown) == (3, False)
+
+    @pytest.mark.parametrize(("not_dispatched", "runs"), [((), 1), ((BrokenPipeError,), 1), ((OSError,), 3)])
+    async def test_what_says_that_nothing_was_done_is_a_setting(self, not_dispatched, runs):
+        script = Script(Fail(ConnectionRefusedError()))
+        registry, _ = retrying(script, idempotent=False, not_dispatched=not_dispatched)
+
+        await registry.execute("t")
+
+        assert len(script.starts) == runs
+
+    async def test_has_an_unknown_outcome_also_where_its_last_attempt_failed(self):
+        script = Script(Fail(ConnectionRefusedError()), Fail(ConnectionResetError()))
+        registry, _ = retrying(script, idempotent=False, max_attempts=2)
+
+        result = await registry.execute("t")
+
+        assert (result.attempts, result.error.outcome_unknown) == (2, True)
+
+    async def test_one_attempt_says_no_more_of_the_outcome_than_no_retry_does(self):
+        registry, _ = retrying(Script(Fail(ConnectionError())), idempotent=False, max_attempts=1)
+
+        result = await registry.execute("t")
+
+        assert not result.error.outcome_unknown
 
     @pytest.mark.parametrize("idempotent", [True, None])
     async def test_others_are_run_again(self, idempotent):
@@ -388,6 +448,259 @@ class TestIdempotency:
         given = await registry.execute("parent", {"key": "own"}, idempotency_key="k")
 
         assert (inherited.value, given.value) == (False, True)
+
+
+class TestResults:
+    """A value that is worth another try."""
+
+    async def test_is_tried_again_until_one_is_accepted(self):
+        script = Script(Give(None), Give(None), Give(7), Give(8))
+        registry, _ = retrying(script, max_attempts=5, retry_if_result=lambda value: value is None)
+
+        assert await registry.call("t") == 7
+        assert len(script.starts) == 3
+        assert current_clock().now == pytest.approx(1 + 2)
+
+    async def test_law_18_is_returned_unchanged_after_the_last_attempt(self):
+        values = [[1], [2]]
+        registry, _ = retrying(Script(*map(Give, values)), max_attempts=2, retry_if_result=lambda value: True)
+
+        assert await registry.call("t") is values[1]
+
+    async def test_is_told_to_observers_as_an_attempt_without_an_error(self):
+        registry, recorder = retrying(Script(Give(0)), max_attempts=2, retry_if_result=lambda value: True)
+
+        await registry.call("t")
+
+        assert recorder.records[0].events == [
+            AttemptStarted(tool="t", number=1),
+            RetryScheduled(tool="t", number=1, error=None, wait=1.0),
+            AttemptStarted(tool="t", number=2),
+            RetriesExhausted(tool="t", number=2, error=None, reason="2 attempts were made"),
+        ]
+
+    async def test_is_no_reason_for_anything_but_true(self):
+        script = Script(Give(5))
+        registry, _ = retrying(script, retry_if_result=lambda value: value)
+
+        assert await registry.call("t") == 5
+        assert len(script.starts) == 1
+
+    async def test_is_kept_where_the_predicate_raises_and_the_fault_is_told_once(self):
+        faults, script = [], Script(Give(0))
+        registry, _ = retrying(script, retry_if_result=lambda value: 1 / value)
+        registry.on_event(faults.append)
+
+        assert await registry.call("t") == 0
+        assert len(script.starts) == 1
+        assert [(type(fault), type(fault.error)) for fault in faults] == [
+            (MiddlewareFailed, ZeroDivisionError)
+        ]
+
+    async def test_of_a_tool_that_is_not_idempotent_is_returned_and_its_outcome_is_known(self):
+        script = Script(Give(0))
+        registry, recorder = retrying(script, idempotent=False, retry_if_result=lambda value: True)
+
+        assert await registry.call("t") == 0
+        assert len(script.starts) == 1
+        assert not recorder.records[0].call.info.outcome_unknown
+        assert "not idempotent" in recorder.records[0].events[-1].reason
+
+    async def test_is_returned_where_the_next_attempt_would_start_after_the_deadline(self):
+        registry, _ = retrying(Script(Give(0, after=1)), retry_if_result=lambda value: True)
+
+        result = await registry.execute("t", timeout=1.5)
+
+        assert (result.value, current_clock().now) == (0, 1)
+
+    async def test_is_tried_again_after_errors_and_before_them(self):
+        last = ConnectionError("last")
+        script = Script(Fail(ConnectionError()), Give(0), Fail(last))
+        registry, _ = retrying(script, retry_if_result=lambda value: value == 0)
+
+        result = await registry.execute("t")
+
+        assert result.error.cause is last
+        assert [earlier.type for earlier in result.error.earlier] == ["ConnectionError"]
+        assert last.__context__ is None
+
+    async def test_what_an_earlier_error_asked_to_wait_is_not_said_of_it(self):
+        script = Script(Fail(Unavailable(retry_after=2)), Give(0))
+        registry, recorder = retrying(script, max_attempts=2, retry_if_result=lambda value: True)
+
+        await registry.call("t")
+
+        assert recorder.records[0].call.info.retry_after is None
+
+
+class TestBudget:
+    """What all calls of a tool may make of retries together."""
+
+    async def test_without_one_nothing_bounds_them(self):
+        script = Script(Fail(ConnectionError()))
+        registry, _ = retrying(script)
+
+        for _ in range(30):
+            await registry.execute("t")
+
+        assert len(script.starts) == 3 * 30
+
+    async def test_an_empty_one_ends_the_call_with_its_own_error(self):
+        error = ConnectionError()
+        registry, recorder = retrying(Script(Fail(error)), budget=RetryBudget(reserve=1))
+
+        result = await registry.execute("t")
+
+        assert (result.error.cause, result.attempts) == (error, 2)
+        assert recorder.records[0].events[-1] == RetriesExhausted(
+            tool="t", number=2, error=error, reason="the retry budget of the tool is empty"
+        )
+
+    async def test_an_empty_one_does_not_keep_a_call_from_being_made(self):
+        script = Script(Fail(ConnectionError()), Fail(ConnectionError()), Fail(ConnectionError()), Give(7))
+        registry, _ = retrying(script, budget=RetryBudget(reserve=1))
+        await registry.execute("t")
+        await registry.execute("t")
+
+        assert await registry.call("t") == 7
+
+    async def test_calls_earn_retries(self):
+        script = Script(Fail(ConnectionError()))
+        registry, _ = retrying(script, max_attempts=2, budget=RetryBudget(ratio=0.5, reserve=1))
+
+        for _ in range(9):
+            await registry.execute("t")
+
+        assert len(script.starts) == 9 + 1 + 4  # the first call finds the bucket full
+
+    async def test_is_charged_for_no_retry_that_is_not_made(self):
+        budget = RetryBudget(reserve=1)
+        script = Script(Fail(Unavailable(retry_after=99)), Fail(ConnectionError()), Give(7))
+        registry, _ = retrying(script, budget=budget)
+        await registry.execute("t")
+
+        assert await registry.call("t") == 7
+
+    async def test_survives_that_the_chain_is_compiled_anew(self):
+        script = Script(Fail(ConnectionError()))
+        registry, _ = retrying(script, budget=RetryBudget(reserve=1))
+        await registry.execute("t")
+
+        registry.use(Recorder())
+        await registry.execute("t")
+
+        assert len(script.starts) == 2 + 1
+
+    async def test_is_each_tools_own(self):
+        script, other = Script(Fail(ConnectionError())), Script(Fail(ConnectionError()))
+        registry, _ = retrying(script, budget=RetryBudget(reserve=1))
+        registry.add(other.tool("other"))
+
+        await registry.execute("t")
+        await registry.execute("other")
+
+        assert (len(script.starts), len(other.starts)) == (2, 2)
+
+    async def test_is_shared_by_registries_that_share_the_policy_and_the_tool(self):
+        script = Script(Fail(ConnectionError()))
+        shared, policy = script.tool("t"), RetryPolicy(backoff=STEADY, budget=RetryBudget(reserve=1))
+
+        for _ in range(2):
+            registry = Registry()
+            registry.add(shared)
+            registry.use(RetryMiddleware(policy))
+            await registry.execute("t")
+
+        assert len(script.starts) == 2 + 1
+
+    async def test_pays_for_values_that_are_tried_again_too(self):
+        script = Script(Give(0))
+        registry, _ = retrying(script, budget=RetryBudget(reserve=1), retry_if_result=lambda value: True)
+
+        assert await registry.call("t") == 0
+        assert len(script.starts) == 2
+
+    async def test_does_not_bound_an_observer_that_retries_what_is_no_tool(self):
+        retry, registry = RetryMiddleware(RetryPolicy(budget=RetryBudget())), Registry()
+
+        async def around(call, inner):
+            return await retry(call, inner)
+
+        around.stage = Stage.OBSERVE
+        registry.use(around)
+
+        assert (await registry.execute("nothing")).error.code is ErrorCode.UNKNOWN_TOOL
+
+
+async def test_an_error_that_is_raised_is_held_by_nothing_of_ours():
+    class Own(Exception):
+        """One that can be watched."""
+
+    registry = Registry()
+    registry.use(RetryMiddleware(RetryPolicy(max_attempts=1, retry_on=Own)))
+
+    @registry.tool
+    async def fail() -> None:
+        raise Own
+
+    try:
+        await registry.call("fail")
+    except Own as error:
+        found = weakref.ref(error)
+
+    assert found() is None
+
+
+async def test_decorrelated_waits_grow_from_the_wait_before():
+    backoff = DecorrelatedJitterBackoff(base=1, cap=10)
+    registry, recorder = retrying(Script(Fail(ConnectionError())), max_attempts=5, backoff=backoff)
+
+    await registry.execute("t")
+
+    waits = [event.wait for event in recorder.records[0].events if isinstance(event, RetryScheduled)]
+    assert waits == [2.0, 3.5, 5.75, 9.125]
+
+
+async def test_concurrent_calls_do_not_share_the_wait_before():
+    backoff = DecorrelatedJitterBackoff(base=1, cap=10)
+    registry, recorder = retrying(Script(Fail(ConnectionError())), backoff=backoff)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(registry.execute, "t")
+
+    for record in recorder.records:
+        waits = [event.wait for event in record.events if isinstance(event, RetryScheduled)]
+        assert waits == [2.0, 3.5]
+
+
+@pytest.mark.parametrize("retry_on", [ErrorCode.UNAVAILABLE, (KeyError, ErrorCode.UNAVAILABLE)])
+async def test_runs_again_after_an_error_of_a_code(retry_on):
+    script = Script(Fail(Unavailable(retryable=False)), Fail(ConnectionError()))
+    registry, _ = retrying(script, retry_on=retry_on)
+
+    await registry.execute("t")
+
+    assert len(script.starts) == 2
+
+
+async def test_a_group_round_one_error_is_decided_as_that_error_and_raised_as_it_is():
+    group = ExceptionGroup("task group", [Unavailable(retry_after=9)])
+    registry, _ = retrying(Script(Fail(group)), max_attempts=2)
+
+    result = await registry.execute("t")
+
+    assert result.error.cause is group
+    assert current_clock().now == 9
+
+
+async def test_a_group_round_a_result_that_does_not_fit_is_never_a_reason_to_run_again():
+    script = Script(Fail(ExceptionGroup("task group", [InvalidResult("wrong")])))
+    registry, _ = retrying(script, retry_on=Exception)
+
+    await registry.execute("t")
+
+    assert len(script.starts) == 1
 
 
 async def test_a_result_that_does_not_fit_is_never_a_reason_to_run_again():
@@ -415,7 +728,7 @@ async def test_an_error_that_takes_no_notes_reaches_the_caller_as_it_is():
 @pytest.mark.parametrize("wait", [math.nan, math.inf, -1.0, ZeroDivisionError()])
 async def test_a_backoff_that_gives_no_wait_ends_the_attempts_and_the_tools_error_stands(wait):
     class Odd:
-        def wait(self, attempt, random):
+        def wait(self, attempt, random, previous):
             if isinstance(wait, Exception):
                 raise wait
             return wait

@@ -6,6 +6,7 @@ from toolcase import Registry, ToolTimeout
 from toolcase.runtime import (
     ExponentialBackoff,
     LoggingMiddleware,
+    RetryBudget,
     RetryMiddleware,
     RetryPolicy,
     TimeoutMiddleware,
@@ -90,3 +91,24 @@ async def test_observers_see_one_call_however_many_attempts_it_takes():
     assert await registry.call("t") == 7
     assert recorder.tools == ["t"]
     assert recorder.records[0].call.info.attempts == 3
+
+
+async def test_an_attempt_that_takes_too_long_is_followed_by_another_for_as_long_as_the_budget_pays():
+    registry, script, budget = Registry(), Script(Hang()), RetryBudget(reserve=1)
+    registry.use(RetryMiddleware(RetryPolicy(max_attempts=5, budget=budget)), TimeoutMiddleware(5))
+    registry.add(script.tool("t"))
+
+    with pytest.raises(ToolTimeout) as caught:
+        await registry.call("t")
+
+    assert (caught.value.kind, len(script.starts)) == ("attempt", 2)
+
+
+async def test_a_value_that_is_tried_again_starts_each_attempts_limit_anew():
+    registry, script = Registry(), Script(Give("pending", after=4), Give("done", after=4))
+    policy = RetryPolicy(backoff=RETRY.policy.backoff, retry_if_result=lambda value: value == "pending")
+    registry.use(RetryMiddleware(policy), TimeoutMiddleware(5))
+    registry.add(script.tool("t"))
+
+    assert await registry.call("t") == "done"
+    assert current_clock().now == pytest.approx(4 + 1 + 4)

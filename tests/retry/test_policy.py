@@ -11,9 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolcase import Denied, RateLimited, ToolError, ToolTimeout
+from toolcase import (
+    Denied,
+    ErrorCode,
+    InvalidResult,
+    RateLimited,
+    ToolError,
+    ToolFailed,
+    ToolTimeout,
+    Unavailable,
+)
 from toolcase.retry import retry_after
-from toolcase.runtime import ExponentialBackoff, RetryPolicy
+from toolcase.runtime import ExponentialBackoff, RetryBudget, RetryPolicy
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -76,6 +85,75 @@ class TestAccepts:
             RetryPolicy(retry_on=lambda error: 1 / 0).accepts(ToolTimeout())
 
 
+class TestCodes:
+    """An error is accepted by the code that a result shows for it."""
+
+    @pytest.mark.parametrize("error", [Unavailable(), Unavailable(retryable=False)])
+    def test_takes_errors_of_the_code(self, error):
+        assert RetryPolicy(retry_on=ErrorCode.UNAVAILABLE).accepts(error)
+
+    @pytest.mark.parametrize("error", [RateLimited(), ToolError(), ConnectionError(), ValueError()])
+    def test_leaves_errors_of_other_codes(self, error):
+        assert not RetryPolicy(retry_on=ErrorCode.UNAVAILABLE).accepts(error)
+
+    @pytest.mark.parametrize("error", [Unavailable(), RateLimited(), KeyError()])
+    def test_takes_several_codes_and_types_together(self, error):
+        policy = RetryPolicy(retry_on=(ErrorCode.UNAVAILABLE, LookupError, ErrorCode.RATE_LIMITED))
+
+        assert policy.accepts(error)
+        assert not policy.accepts(Denied())
+
+    @pytest.mark.parametrize("error", [ToolFailed(), ValueError()])
+    def test_a_tools_own_error_has_the_code_of_a_failed_tool(self, error):
+        assert RetryPolicy(retry_on=ErrorCode.TOOL_FAILED).accepts(error)
+
+
+class TestGroups:
+    """A group round one error is that error; a group of several is only itself."""
+
+    @pytest.mark.parametrize(
+        "retry_on",
+        [
+            ConnectionError,
+            ErrorCode.TOOL_FAILED,
+            lambda error: type(error) is ConnectionError,
+            RetryPolicy().retry_on,
+        ],
+    )
+    def test_a_group_of_one_is_judged_as_what_is_in_it(self, retry_on):
+        group = ExceptionGroup("outer", [ExceptionGroup("inner", [ConnectionError()])])
+
+        assert RetryPolicy(retry_on=retry_on).accepts(group)
+
+    def test_a_group_of_one_error_that_is_not_accepted_is_not(self):
+        assert not RetryPolicy().accepts(ExceptionGroup("task group", [ValueError()]))
+
+    def test_a_group_of_several_is_not_accepted_for_what_is_in_it(self):
+        group = ExceptionGroup("task group", [ConnectionError(), ConnectionError()])
+
+        assert not RetryPolicy().accepts(group)
+        assert not RetryPolicy(retry_on=ConnectionError).accepts(group)
+
+    @pytest.mark.parametrize("errors", [[ValueError()], [ValueError(), KeyError()]])
+    def test_a_group_is_accepted_where_groups_are(self, errors):
+        assert RetryPolicy(retry_on=ExceptionGroup).accepts(ExceptionGroup("task group", errors))
+
+
+class TestRejects:
+    """Which values are worth another try."""
+
+    def test_takes_every_value_unless_told_otherwise(self):
+        assert not RetryPolicy().rejects(None)
+
+    @pytest.mark.parametrize(("value", "rejected"), [(None, True), (0, False)])
+    def test_asks_the_predicate(self, value, rejected):
+        assert RetryPolicy(retry_if_result=lambda value: value is None).rejects(value) is rejected
+
+    @pytest.mark.parametrize("verdict", [1, "yes", None, object()])
+    def test_takes_nothing_but_true_from_it(self, verdict):
+        assert not RetryPolicy(retry_if_result=lambda value: verdict).rejects(5)
+
+
 class TestSettings:
     """A wrong setting is an error when the policy is made."""
 
@@ -121,22 +199,60 @@ class TestSettings:
             KeyboardInterrupt,
             [ValueError],
             (ValueError, 5),
+            (ValueError, [ValueError]),
             (ValueError, lambda error: True),
         ],
     )
     def test_refuses_what_tells_no_errors_apart(self, value):
-        with pytest.raises(TypeError, match="retry_on takes exception types or one predicate, got "):
+        message = "retry_on takes exception types, error codes or one predicate, got "
+
+        with pytest.raises(TypeError, match=message):
             RetryPolicy(retry_on=value)
+
+    @pytest.mark.parametrize("value", ["UNAVAILABLE", (OSError, "UNAVAILABLE")])
+    def test_says_how_a_code_is_written(self, value):
+        with pytest.raises(TypeError, match=r"got 'UNAVAILABLE'; write ErrorCode\.UNAVAILABLE$"):
+            RetryPolicy(retry_on=value)
+
+    def test_offers_no_code_for_a_word_that_is_none(self):
+        with pytest.raises(TypeError, match="got 'SOON'$"):
+            RetryPolicy(retry_on="SOON")
+
+    @pytest.mark.parametrize("value", [InvalidResult, ErrorCode.INVALID_RESULT])
+    def test_refuses_what_is_never_tried_again(self, value):
+        with pytest.raises(ValueError, match="retry_on cannot take .* there is retry_if_result"):
+            RetryPolicy(retry_on=(OSError, value))
+
+    @pytest.mark.parametrize("value", [5, "no", ()])
+    def test_refuses_what_cannot_judge_a_value(self, value):
+        with pytest.raises(TypeError, match="retry_if_result takes a predicate of the value, got "):
+            RetryPolicy(retry_if_result=value)
+
+    def test_refuses_an_async_judge_of_values(self):
+        async def later(value): ...
+
+        with pytest.raises(TypeError, match="retry_if_result takes .* not async, got .*later"):
+            RetryPolicy(retry_if_result=later)
+
+    @pytest.mark.parametrize("value", [5, True, RetryBudget])
+    def test_refuses_what_is_no_budget(self, value):
+        with pytest.raises(TypeError, match="budget must be a RetryBudget, got "):
+            RetryPolicy(budget=value)
+
+    @pytest.mark.parametrize("value", [OSError, (5,), (BaseException,), None])
+    def test_refuses_what_are_no_errors_before_the_dispatch(self, value):
+        with pytest.raises(TypeError, match="not_dispatched must be a tuple of exception types, got "):
+            RetryPolicy(not_dispatched=value)
 
     def test_refuses_an_async_predicate(self):
         async def later(error): ...
 
-        with pytest.raises(TypeError, match="retry_on takes a predicate that is not async, got .*later"):
+        with pytest.raises(TypeError, match="retry_on takes .* not async, got .*later"):
             RetryPolicy(retry_on=later)
 
     @pytest.mark.parametrize("value", [5, None, ExponentialBackoff])
     def test_refuses_a_backoff_that_cannot_say_how_long(self, value):
-        with pytest.raises(TypeError, match=r"backoff must have wait\(attempt, random\), got "):
+        with pytest.raises(TypeError, match=r"backoff must have wait\(attempt, random, previous\), got "):
             RetryPolicy(backoff=value)
 
 

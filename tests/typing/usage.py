@@ -8,16 +8,24 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, ClassVar, assert_type
 
 from toolcase import (
+    BudgetSpec,
     Call,
+    CancellationToken,
     Denied,
+    ErrorCode,
     ErrorInfo,
     ExecutionContext,
     Inner,
     InvalidArguments,
+    PolicyRef,
     Registry,
+    RequestContext,
+    RunCancelled,
+    RunVersions,
     Stage,
     Tool,
     ToolError,
@@ -28,8 +36,13 @@ from toolcase import (
     tool,
 )
 from toolcase.runtime import (
+    Backoff,
+    ConstantBackoff,
+    DecorrelatedJitterBackoff,
     ExponentialBackoff,
+    LinearBackoff,
     LoggingMiddleware,
+    RetryBudget,
     RetryMiddleware,
     RetryPolicy,
     TimeoutMiddleware,
@@ -261,10 +274,87 @@ async def composes_without_a_registry() -> None:
     await bounded("1")  # type: ignore[arg-type]
 
 
+class OwnBackoff:
+    """Waits as the host likes."""
+
+    def wait(self, attempt: int, random: Callable[[], float], previous: float) -> float:
+        return previous + attempt * random()
+
+
+class WaitsForNoPrevious:
+    """No backoff: it is not told the wait before."""
+
+    def wait(self, attempt: int, random: Callable[[], float]) -> float:
+        return 1.0
+
+
 def makes_policies() -> None:
-    """Types, or a predicate."""
+    """Types, codes, or a predicate."""
     RetryPolicy(retry_on=(OSError, LookupError))
+    RetryPolicy(retry_on=ErrorCode.UNAVAILABLE)
+    RetryPolicy(retry_on=(OSError, ErrorCode.UNAVAILABLE))
     RetryPolicy(retry_on=lambda error: "busy" in str(error))
+    RetryPolicy(retry_if_result=lambda value: value is None, not_dispatched=(OSError,))
+    RetryPolicy(budget=RetryBudget(ratio=0.1, reserve=5))
+    RetryPolicy(backoff=OwnBackoff())
+    RetryPolicy(retry_on="UNAVAILABLE")  # type: ignore[arg-type]
+    RetryPolicy(backoff=WaitsForNoPrevious())  # type: ignore[arg-type]
+    RetryPolicy(budget=0.2)  # type: ignore[arg-type]
     RetryPolicy(retry_on=5)  # type: ignore[arg-type]
     RetryPolicy(backoff=5)  # type: ignore[arg-type]
     RetryPolicy(5)  # type: ignore[call-arg]
+
+
+def makes_backoffs() -> tuple[Backoff, ...]:
+    """Each is one."""
+    return (
+        ConstantBackoff(seconds=1),
+        LinearBackoff(base=1, jitter=False),
+        ExponentialBackoff(factor=3),
+        DecorrelatedJitterBackoff(cap=10),
+    )
+
+
+# Context
+
+
+class OwnContext(ExecutionContext):
+    """What a host made of it."""
+
+
+def makes_contexts(own: OwnContext, token: CancellationToken) -> None:
+    """With terms, and what is made of them."""
+    budget = BudgetSpec(max_tokens=10, max_cost=0.5, max_runtime_seconds=30)
+    assert_type(budget.max_cost, Decimal | None)
+    assert_type(BudgetSpec(max_cost="0.50").within(budget), BudgetSpec)
+    context = ExecutionContext(
+        budgets=budget,
+        policy_ref=PolicyRef("production", "v1", {"allow_web": True}),
+        versions=RunVersions(schema_version=1),
+        cancellation=token.child(),
+        metadata={"env": "test"},
+    )
+    assert_type(context.to_request_context(), RequestContext)
+    assert_type(ExecutionContext.from_dict(context.to_dict()), ExecutionContext)
+    assert_type(own.child(new_span=True), OwnContext)
+    assert_type(own.with_job("job"), OwnContext)
+    assert_type(OwnContext.from_dict({}), OwnContext)
+    context.scope_id = "other"  # type: ignore[misc]
+    budget.max_turns = 5  # type: ignore[misc]
+    BudgetSpec(max_tokens="10")  # type: ignore[arg-type]
+    ExecutionContext(budgets={"max_tokens": 10})  # type: ignore[arg-type]
+    context.child(False)  # type: ignore[call-arg]
+
+
+async def calls_off(token: CancellationToken) -> None:
+    """From anywhere, and heard everywhere."""
+    remove = token.on_cancel(list[str]().clear)
+    assert_type(remove, Callable[[], None])
+    token.cancel("the user left")
+    await token.wait()
+    try:
+        token.raise_if_cancelled()
+    except RunCancelled:
+        assert_type(token.reason, str)
+    token.is_cancelled = True  # type: ignore[misc]
+    token.on_cancel("stop")  # type: ignore[arg-type]

@@ -82,7 +82,7 @@ class Watcher:
             self._attempts[row.number] = self._now(call)
             if event.number > 1:
                 self._tell(row, f"  attempt {event.number}")
-        elif isinstance(event, RetryScheduled):
+        elif isinstance(event, RetryScheduled) and event.error is not None:
             failure = self._failure(call, row, event.error)
             failure.wait = event.wait
             row.failures.append(failure)

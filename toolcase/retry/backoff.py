@@ -15,11 +15,49 @@ Random = Callable[[], float]
 
 
 class Backoff(Protocol):
-    """Seconds to wait after a failed attempt."""
+    """Seconds to wait after a failed attempt. Shared by all calls, and so it keeps nothing of any one."""
 
-    def wait(self, attempt: int, random: Random) -> float:
-        """The wait after `attempt` (from 1) has failed; never negative, always finite."""
+    def wait(self, attempt: int, random: Random, previous: float) -> float:
+        """The wait after `attempt` (from 1) has failed; never negative, always finite.
+
+        `previous` is how many seconds were waited before that attempt, 0 before the first.
+        """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConstantBackoff:
+    """Always the same number of seconds; with jitter anything from 0 to that."""
+
+    seconds: float = 1.0
+    jitter: bool = True
+
+    def __post_init__(self) -> None:
+        _finite(self.seconds, "seconds")
+        _switch(self.jitter)
+
+    def wait(self, attempt: int, random: Random, previous: float) -> float:
+        """The same after every attempt."""
+        return self.seconds * random() if self.jitter else self.seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearBackoff:
+    """`base * attempt`, at most `cap`, in seconds; with jitter anything from 0 to that."""
+
+    base: float = 0.5
+    cap: float = 30.0
+    jitter: bool = True
+
+    def __post_init__(self) -> None:
+        _finite(self.base, "base")
+        _finite(self.cap, "cap")
+        _switch(self.jitter)
+
+    def wait(self, attempt: int, random: Random, previous: float) -> float:
+        """Seconds after `attempt` (from 1) has failed; the same for every attempt once `cap` is reached."""
+        limit = min(self.cap, self.base * attempt)
+        return limit * random() if self.jitter else limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,18 +74,49 @@ class ExponentialBackoff:
     jitter: bool = True
 
     def __post_init__(self) -> None:
-        for setting in ("base", "cap"):
-            if math.isinf(seconds(getattr(self, setting), setting)):
-                raise ValueError(f"{setting} must be finite seconds, got {getattr(self, setting)!r}")
+        _finite(self.base, "base")
+        _finite(self.cap, "cap")
         if isinstance(self.factor, bool) or not isinstance(self.factor, int | float):
             raise TypeError(f"factor must be a number, got {self.factor!r}")
         if not 1 <= self.factor <= sys.float_info.max:
             raise ValueError(f"factor must be a finite number of at least 1, got {self.factor!r}")
+        _switch(self.jitter)
 
-    def wait(self, attempt: int, random: Random) -> float:
+    def wait(self, attempt: int, random: Random, previous: float) -> float:
         """Seconds after `attempt` (from 1) has failed; the same for every attempt once `cap` is reached."""
         try:
             limit = min(self.cap, self.base * float(self.factor) ** (attempt - 1))
         except OverflowError:  # from the 1,025th attempt on, where the factor is 2
             limit = self.cap
         return limit * random() if self.jitter else limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecorrelatedJitterBackoff:
+    """Anything from `base` to three times the previous wait, at most `cap`, in seconds.
+
+    Grows as fast as an exponential backoff does, without the short waits of full jitter: the same article,
+    "Decorrelated Jitter".
+    """
+
+    base: float = 0.5
+    cap: float = 30.0
+
+    def __post_init__(self) -> None:
+        _finite(self.base, "base")
+        _finite(self.cap, "cap")
+
+    def wait(self, attempt: int, random: Random, previous: float) -> float:
+        """Seconds after an attempt has failed before which `previous` seconds were waited."""
+        most = min(3.0 * max(self.base, previous), sys.float_info.max)
+        return min(self.cap, self.base + (most - self.base) * random())
+
+
+def _finite(value: float, setting: str) -> None:
+    if math.isinf(seconds(value, setting)):
+        raise ValueError(f"{setting} must be finite seconds, got {value!r}")
+
+
+def _switch(value: bool) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"jitter must be True or False, got {value!r}")

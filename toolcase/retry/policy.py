@@ -11,10 +11,12 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from toolcase.clock import count
-from toolcase.errors import ToolError
+from toolcase.errors import ErrorCode, InvalidResult, ToolError
 from toolcase.retry.backoff import Backoff, ExponentialBackoff
+from toolcase.retry.budget import RetryBudget
 
-RetryOn = type[Exception] | tuple[type[Exception], ...] | Callable[[Exception], bool]
+Accepted = type[Exception] | ErrorCode
+RetryOn = Accepted | tuple[Accepted, ...] | Callable[[Exception], bool]
 
 
 def transient(error: Exception) -> bool:
@@ -32,15 +34,25 @@ def transient(error: Exception) -> bool:
 class RetryPolicy:
     """At most `max_attempts` starts of the tool, the first included, with waits in between.
 
-    `retry_on` is an exception type, several of them, or a predicate of the exception. Where the tool, or
-    the server behind it, says when to come back (`Retry-After`), we wait at least that long; if that is
-    more than `max_retry_after` seconds, or more than the call has left, we give up at once.
+    `retry_on` says after which errors: a type, a code, several of both, or a predicate of the exception.
+    `retry_if_result` says after which values: a predicate that gives True for one that is worth another
+    try; the value of the last attempt is returned, whatever it says of it. Where the tool, or the server
+    behind it, says when to come back (`Retry-After`), we wait at least that long; if that is more than
+    `max_retry_after` seconds, or more than the call has left, we give up at once. `budget` bounds the
+    retries of all calls together. `not_dispatched` are the errors that say that nothing was done yet, after
+    which even a tool that is not idempotent may be started again.
+
+    An exception group round a single error is judged as that error; one of several is only accepted where
+    `retry_on` says so of the group.
     """
 
     max_attempts: int = 3
     backoff: Backoff = field(default_factory=ExponentialBackoff)
     retry_on: RetryOn = transient
+    retry_if_result: Callable[[Any], bool] | None = None
     max_retry_after: float = 60.0
+    budget: RetryBudget | None = None
+    not_dispatched: tuple[type[Exception], ...] = (ConnectionRefusedError,)
 
     def __post_init__(self) -> None:
         count(self.max_attempts, "max_attempts")
@@ -50,26 +62,69 @@ class RetryPolicy:
         if not limit >= 0:
             raise ValueError(f"max_retry_after must be 0 seconds or more, got {limit!r}")
         if isinstance(self.backoff, type) or not callable(getattr(self.backoff, "wait", None)):
-            raise TypeError(f"backoff must have wait(attempt, random), got {self.backoff!r}")
+            raise TypeError(f"backoff must have wait(attempt, random, previous), got {self.backoff!r}")
+        if self.budget is not None and not isinstance(self.budget, RetryBudget):
+            raise TypeError(f"budget must be a RetryBudget, got {self.budget!r}")
+        nothing_done: Any = self.not_dispatched
+        if not isinstance(nothing_done, tuple) or not all(map(_is_error, nothing_done)):
+            raise TypeError(f"not_dispatched must be a tuple of exception types, got {nothing_done!r}")
+        if self.retry_if_result is not None:
+            _check_predicate(self.retry_if_result, "retry_if_result takes a predicate of the value")
         self._check_retry_on()
 
     def _check_retry_on(self) -> None:
-        several = self.retry_on if isinstance(self.retry_on, tuple) else None
-        for entry in (self.retry_on,) if several is None else several:
-            if isinstance(entry, type):
-                fits = issubclass(entry, Exception)
-            else:
-                fits = several is None and callable(entry)
-            if not fits:
-                raise TypeError(f"retry_on takes exception types or one predicate, got {entry!r}")
-            if inspect.iscoroutinefunction(entry):
-                raise TypeError(f"retry_on takes a predicate that is not async, got {entry!r}")
+        wanted = "retry_on takes exception types, error codes or one predicate"
+        if callable(self.retry_on) and not isinstance(self.retry_on, type):
+            _check_predicate(self.retry_on, wanted)
+            return
+        for entry in _named(self.retry_on):
+            if not isinstance(entry, ErrorCode) and not _is_error(entry):
+                known = isinstance(entry, str) and entry in ErrorCode.__members__
+                raise TypeError(f"{wanted}, got {entry!r}" + (f"; write ErrorCode.{entry}" if known else ""))
+            if entry is ErrorCode.INVALID_RESULT or entry is InvalidResult:
+                raise ValueError(
+                    f"retry_on cannot take {entry!r}: the tool has had its effect and would have it again; "
+                    "for a value that is worth another try there is retry_if_result"
+                )
 
     def accepts(self, error: Exception) -> bool:
-        """Whether this error is worth another try."""
-        if isinstance(self.retry_on, type | tuple):
-            return isinstance(error, self.retry_on)
-        return self.retry_on(error) is True
+        """Whether this error is worth another try. What a predicate raises comes through."""
+        only = lone(error)
+        if not isinstance(self.retry_on, type | tuple | ErrorCode):
+            return self.retry_on(only) is True
+        code = only.code if isinstance(only, ToolError) else ErrorCode.TOOL_FAILED
+        return any(
+            entry is code
+            if isinstance(entry, ErrorCode)
+            else isinstance(error, entry) or isinstance(only, entry)
+            for entry in _named(self.retry_on)
+        )
+
+    def rejects(self, value: Any) -> bool:
+        """Whether this value is worth another try. What the predicate raises comes through."""
+        return self.retry_if_result is not None and self.retry_if_result(value) is True
+
+
+def lone(error: Exception) -> Exception:
+    """The one error in an exception group that has but one, or the error itself."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _named(retry_on: Any) -> tuple[Any, ...]:
+    return retry_on if isinstance(retry_on, tuple) else (retry_on,)
+
+
+def _is_error(entry: Any) -> bool:
+    return isinstance(entry, type) and issubclass(entry, Exception)
+
+
+def _check_predicate(given: Any, wanted: str) -> None:
+    if not callable(given):
+        raise TypeError(f"{wanted}, got {given!r}")
+    if inspect.iscoroutinefunction(given):
+        raise TypeError(f"{wanted}, and that is not async, got {given!r}")
 
 
 def retry_after(error: BaseException, now: datetime) -> float | None:

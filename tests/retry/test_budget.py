@@ -1,0 +1,127 @@
+"""How many retries all calls of a tool may make together."""
+
+import gc
+import math
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from toolcase import tool
+from toolcase.runtime import RetryBudget
+
+
+def made(name="t"):
+    """A tool."""
+    return tool(name=name)(lambda: None)
+
+
+def retries(bucket):
+    """How many are left; they are taken."""
+    return next(taken for taken in range(10**6) if not bucket.withdraw())
+
+
+def test_has_ten_retries_in_reserve():
+    assert retries(RetryBudget().bucket(made())) == 10
+
+
+def test_the_reserve_is_a_setting():
+    assert retries(RetryBudget(reserve=3).bucket(made())) == 3
+
+
+@pytest.mark.parametrize(("ratio", "calls"), [(0.2, 5), (0.1, 10), (0.5, 2), (1, 1), (0.3, 4)])
+def test_a_retry_is_earned_by_as_many_calls_as_the_ratio_says(ratio, calls):
+    bucket = RetryBudget(ratio=ratio, reserve=1).bucket(made())
+    bucket.withdraw()
+
+    for _ in range(calls - 1):
+        bucket.deposit()
+    before = bucket.withdraw()
+    bucket.deposit()
+
+    assert (before, bucket.withdraw()) == (False, True)
+
+
+def test_earns_a_fifth_of_a_retry_per_call_unless_told_otherwise():
+    bucket = RetryBudget().bucket(made())
+    retries(bucket)
+
+    for _ in range(15):
+        bucket.deposit()
+
+    assert retries(bucket) == 3
+
+
+def test_never_holds_more_than_the_reserve():
+    bucket = RetryBudget(reserve=2).bucket(made())
+
+    for _ in range(100):
+        bucket.deposit()
+
+    assert retries(bucket) == 2
+
+
+def test_each_tool_has_a_bucket_of_its_own():
+    budget, first, second = RetryBudget(), made(), made()
+    retries(budget.bucket(first))
+
+    assert (retries(budget.bucket(first)), retries(budget.bucket(second))) == (0, 10)
+
+
+def test_two_budgets_with_equal_settings_are_two():
+    first, second, shared = RetryBudget(), RetryBudget(), made()
+    assert first != second
+
+    retries(first.bucket(shared))
+
+    assert retries(second.bucket(shared)) == 10
+
+
+def test_a_tool_that_is_gone_takes_its_bucket_along():
+    budget, gone = RetryBudget(), made()
+    budget.bucket(gone)
+
+    del gone
+    gc.collect()
+
+    assert len(budget._buckets) == 0
+
+
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
+def test_refuses_a_ratio_that_is_no_share(value):
+    with pytest.raises(ValueError, match=r"ratio must be a finite number above 0, got .*budget=None"):
+        RetryBudget(ratio=value)
+
+
+@pytest.mark.parametrize("value", [True, "0.2", None])
+def test_refuses_a_ratio_that_is_no_number(value):
+    with pytest.raises(TypeError, match=f"ratio must be a number of retries per call, got {value!r}"):
+        RetryBudget(ratio=value)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [(0, ValueError), (-1, ValueError), (2.5, TypeError), (True, TypeError)]
+)
+def test_refuses_a_reserve_that_is_no_count(value, kind):
+    with pytest.raises(kind, match=f"reserve must be .*, got {value!r}"):
+        RetryBudget(reserve=value)
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(
+    ratio=st.floats(0.001, 5) | st.sampled_from([0.1, 0.2, 0.3, 1, 2]),
+    reserve=st.integers(1, 20),
+    steps=st.lists(st.booleans(), max_size=200),
+)
+def test_law_17_no_prefix_has_more_retries_than_the_reserve_and_the_ratio_allow(ratio, reserve, steps):
+    bucket, calls, taken = RetryBudget(ratio=ratio, reserve=reserve).bucket(made()), 0, 0
+
+    for is_call in steps:
+        if is_call:
+            bucket.deposit()
+            calls += 1
+        else:
+            taken += bucket.withdraw()
+
+        assert taken <= reserve + Fraction(repr(ratio)) * calls
