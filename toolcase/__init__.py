@@ -6,6 +6,13 @@ from toolcase.call import Inner as Inner
 from toolcase.call import Middleware as Middleware
 from toolcase.call import Stage as Stage
 from toolcase.clock import Clock as Clock
+from toolcase.content import Audio as Audio
+from toolcase.content import Binary as Binary
+from toolcase.content import Image as Image
+from toolcase.content import Json as Json
+from toolcase.content import Part as Part
+from toolcase.content import Resource as Resource
+from toolcase.content import Text as Text
 from toolcase.context import ExecutionContext as ExecutionContext
 from toolcase.errors import ApprovalRequired as ApprovalRequired
 from toolcase.errors import BudgetExceeded as BudgetExceeded
@@ -26,6 +33,7 @@ from toolcase.errors import UnknownTool as UnknownTool
 from toolcase.registry import Registry as Registry
 from toolcase.registry import View as View
 from toolcase.result import ToolResult as ToolResult
+from toolcase.secrets import Secrets as Secrets
 from toolcase.timer import shielded as shielded
 from toolcase.tool import Tool as Tool
 from toolcase.tool import tool as tool

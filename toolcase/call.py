@@ -18,6 +18,7 @@ from toolcase.context import ExecutionContext
 from toolcase.errors import InvalidArguments
 from toolcase.events import Event, MiddlewareFailed
 from toolcase.schema import Arguments
+from toolcase.secrets import Secrets
 from toolcase.threads import Threads, abandoned
 from toolcase.tool import Tool
 
@@ -40,6 +41,7 @@ class Host(Protocol):
 
     clock: Clock
     threads: Threads
+    secrets: Secrets
 
     def report(self, event: Event) -> None:
         """Tell whoever watches this registry; never raises."""

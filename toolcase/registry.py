@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
-import logging
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any, ParamSpec, TypeVar, overload
 
 import anyio
@@ -15,9 +15,10 @@ from toolcase.chain import Used, arrange, compile_chain, compile_refusal, flat, 
 from toolcase.clock import Clock, SystemClock, seconds
 from toolcase.context import ExecutionContext
 from toolcase.errors import Denied, ToolError, UnknownTool
-from toolcase.events import Event, report_to_log
-from toolcase.result import ToolResult, describe
+from toolcase.events import Event, log_fault, report_to_log
+from toolcase.result import MOST_BYTES, ToolResult, bounded, byte_limit, describe
 from toolcase.schema import Arguments, nearest
+from toolcase.secrets import Secrets
 from toolcase.threads import Threads
 from toolcase.tool import Tool, tool_of
 
@@ -28,7 +29,8 @@ R = TypeVar("R")
 class Registry:
     """Tools by name, and the middleware around them.
 
-    `max_threads` bounds how many synchronous tools run at once. `clock` is for tests.
+    `max_threads` bounds how many synchronous tools run at once, `max_result_bytes` what `execute` gives.
+    `secrets` holds what is masked in all that leaves the host. `clock` is for tests.
     """
 
     def __init__(
@@ -36,10 +38,13 @@ class Registry:
         *,
         context: ExecutionContext | None = None,
         max_threads: int = 40,
+        max_result_bytes: float = MOST_BYTES,
         clock: Clock | None = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.threads = Threads(max_threads)
+        self.secrets = Secrets()
+        self._max_result_bytes = byte_limit(max_result_bytes)
         self._context = context or ExecutionContext()
         self._tools: dict[str, Tool[..., Any]] = {}
         self._used: tuple[Used, ...] = ()
@@ -104,11 +109,12 @@ class Registry:
 
     def report(self, event: Event) -> None:
         """Tell the listeners, and the log; a listener that raises is logged."""
-        for listener in (report_to_log, *self._listeners):
+        log: Callable[[Event], None] = partial(report_to_log, secrets=self.secrets)
+        for listener in (log, *self._listeners):
             try:
                 listener(event)
-            except Exception:
-                logging.getLogger("toolcase").exception("a listener to %s failed", type(event).__name__)
+            except Exception as fault:  # noqa: BLE001  foreign code
+                log_fault(f"a listener to {type(event).__name__} failed", fault, self.secrets)
 
     def __str__(self) -> str:
         """Every tool with what stands around it, outermost first."""
@@ -228,7 +234,7 @@ class Registry:
     async def _execute(self, call: Call, chain: Inner) -> ToolResult:
         value, error = None, None
         try:
-            value = await run_chain(call, chain)
+            value = bounded(await run_chain(call, chain), call, self._max_result_bytes)
         except BaseExceptionGroup as group:
             cancelled = group.subgroup(anyio.get_cancelled_exc_class())
             if cancelled is not None:
@@ -239,7 +245,12 @@ class Registry:
         except Exception as raised:  # noqa: BLE001  this is the verb that gives errors as values
             error = describe(raised, call, call.elapsed)
         return ToolResult(
-            tool=call.name, value=value, error=error, attempts=call.info.attempts, duration=call.elapsed
+            tool=call.name,
+            value=value,
+            error=error,
+            attempts=call.info.attempts,
+            duration=call.elapsed,
+            _secrets=self.secrets,
         )
 
 
