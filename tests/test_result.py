@@ -457,7 +457,8 @@ class TestSecrets:
         assert (result, hash(result), repr(result)) == (same, hash(same), repr(same))
         assert "ecrets" not in repr(result)
         assert result != ToolResult(tool="get", value=4, attempts=1, duration=result.duration)
-        assert result != "get"
+        assert (result == "get", result != "get") == (False, True)
+        assert not result != same  # noqa: SIM202  the other operator
 
 
 class TestSizes:

@@ -142,6 +142,15 @@ class TestRedact:
     def test_finds_it_inside_itself(self):
         assert holding("ababa").redact("-abababa-") == "-[redacted]-"
 
+    def test_is_done_soon_with_a_text_made_of_nothing_else(self):
+        assert holding("aaaa").redact("a" * 100_000) == MARK
+
+    def test_beyond_what_our_messages_can_have_no_cuts_are_looked_for(self):
+        secrets = holding("sk-abcdefghijkl")
+
+        assert "sk-abcd" not in secrets.redact("x..." * 199 + "sk-abcd...")
+        assert "sk-abcd" in secrets.redact("x..." * 200 + "sk-abcd...")
+
     def test_leaves_text_without_it_alone(self):
         text = "nothing here"
 

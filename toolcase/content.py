@@ -65,7 +65,7 @@ class Resource(Part, frozen=True, kw_only=True, tag="resource"):
 
 def parts_of(value: Any) -> tuple[Part, ...]:
     """A tool's value as parts; a list or tuple is taken apart if a part is in it, else it is JSON data."""
-    if isinstance(value, list | tuple) and any(isinstance(item, Part) for item in value):
+    if isinstance(value, list | tuple) and any(issubclass(kind, Part) for kind in set(map(type, value))):
         return tuple(_part(item) for item in value)
     return (_part(value),)
 

@@ -30,7 +30,7 @@ _SMALL = frozenset({
     bool, type(None), float, datetime.datetime, datetime.date, datetime.time, datetime.timedelta, uuid.UUID,
     Decimal,
 })  # fmt: skip
-_KEYS = _SMALL | {int, str}
+_SCALARS = _SMALL | {int, str}
 _SEQUENCES = (list, tuple, set, frozenset, deque)
 _BYTES = (bytes, bytearray, memoryview)
 
@@ -136,16 +136,18 @@ class _Scale:
         return weight
 
     def _inside(self, value: Any, kind: type, depth: int) -> tuple[int, int]:
-        names, items = self._held(value, kind)
+        characters, items = self._held(value, kind)
         if depth >= DEPTH:
             self.pure = False
             return 0, 1
         kinds = set(map(type, items))
-        if kinds <= _SMALL:  # the common columns of numbers and texts, at the speed of C
-            return names, len(items) + 1
-        if kinds == {str}:
-            return names + sum(map(len, items)), len(items) + 1
-        characters, count = names, 1
+        if kinds <= _SCALARS:  # the common rows of texts and numbers, without a step into each
+            if str in kinds:
+                characters += sum([len(item) for item in items if type(item) is str])
+            if int in kinds:
+                characters += sum([item.bit_length() for item in items if type(item) is int]) // 4
+            return characters, len(items) + 1
+        count = 1
         for item in items:
             more, of_them = self.weigh(item, depth + 1)
             characters += more
@@ -170,7 +172,7 @@ class _Scale:
         kinds = set(map(type, value))
         if kinds <= {str}:
             return sum(map(len, value))
-        self.pure = self.pure and kinds <= _KEYS
+        self.pure = self.pure and kinds <= _SCALARS
         return 0
 
 

@@ -116,7 +116,10 @@ def byte_limit(most: float) -> float:
 
 def bounded(value: Any, call: Call, most: float) -> Any:
     """The value; InvalidResult if it has more bytes than that, as text, as data or as JSON."""
-    if type(value) in _SMALL or most == math.inf:
+    kind = type(value)
+    if kind in _SMALL or most == math.inf:
+        return value
+    if kind is str and 4 * len(value) <= most:
         return value
     size, exact = bytes_of(value, most)
     if size > most:

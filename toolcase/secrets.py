@@ -7,7 +7,7 @@ import json
 import re
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +18,8 @@ MOST_SECRETS = 1_000
 LEAST = 4
 CUT = "..."
 """How our own messages end a value that they do not show whole."""
+MOST_CUTS = 200
+"""More than there are in any of them."""
 ROUNDS = 10
 LONGEST_KEY = 200
 
@@ -181,19 +183,26 @@ def _texts(secret: str | bytes) -> Iterable[str]:
         return ()
 
 
-def _spans(text: str, forms: Iterable[str]) -> Iterable[tuple[int, int]]:
-    """Where secrets stand, those that overlap included."""
+def _spans(text: str, forms: Iterable[str]) -> Iterator[tuple[int, int]]:
+    """Where secrets stand; one that overlaps itself, as `abab` in `ababab`, in one span."""
     for form in forms:
         start = text.find(form)
         while start >= 0:
-            yield start, start + len(form)
-            start = text.find(form, start + 1)
+            end = start + len(form)
+            further = text.find(form, start + 1)
+            while 0 <= further < end:
+                end = further + len(form)
+                further = text.find(form, further + 1)
+            yield start, end
+            start = further
 
 
-def _cut_short(text: str, forms: Iterable[str]) -> Iterable[tuple[int, int]]:
+def _cut_short(text: str, forms: Iterable[str]) -> Iterator[tuple[int, int]]:
     """Where a message shows the beginning of a secret, and was cut there."""
     end = text.find(CUT)
-    while end >= 0:
+    for _ in range(MOST_CUTS):
+        if end < 0:
+            return
         for form in forms:
             start = text.find(form[:LEAST], max(0, end - len(form)), end)
             while start >= 0:

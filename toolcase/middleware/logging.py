@@ -38,12 +38,11 @@ class LoggingMiddleware:
         if log is None:
             log = self._bound = (self.logger or structlog.get_logger("toolcase")).bind()
         loud = log.is_enabled_for(self.level)
-        secrets = call.host.secrets
         facts: dict[str, Any] = {}
         if loud:
-            facts = {"tool": printable(secrets.redact(call.name))}
+            facts = {"tool": _name(call)}
             if self.arguments:
-                facts["arguments"] = _shown(secrets.redact_data(_given(call)))
+                facts["arguments"] = _shown(call.host.secrets.redact_data(_given(call)))
             log.log(self.level, "call.started", **facts)
         try:
             value = await inner(call)
@@ -51,7 +50,7 @@ class LoggingMiddleware:
             log.log(
                 logging.WARNING,
                 "call.failed",
-                **{"tool": printable(secrets.redact(call.name)), **facts},
+                **{"tool": _name(call), **facts},
                 **_failure(error, call, self.arguments),
             )
             raise
@@ -62,6 +61,10 @@ class LoggingMiddleware:
         if loud:
             log.log(self.level, "call.ended", **facts, **_spent(call))
         return value
+
+
+def _name(call: Call) -> str:
+    return printable(call.host.secrets.redact(call.name))
 
 
 def _given(call: Call) -> Any:
