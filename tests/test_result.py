@@ -1,8 +1,10 @@
 """How a call ended, as a value and as a text for models."""
 
+import gc
 import itertools
 import json
 import math
+import weakref
 from dataclasses import dataclass
 from enum import Enum
 
@@ -51,6 +53,10 @@ class Row(msgspec.Struct, rename="camel", tag_field="kind", tag="row"):
 
 class Cell(msgspec.Struct):
     content: object
+
+
+class Large(list):
+    """Known by weak references."""
 
 
 class Odd:
@@ -511,6 +517,22 @@ class TestSizes:
 
         assert (result.error.code, result.value, result.attempts) == (ErrorCode.INVALID_RESULT, None, 1)
         assert not result.error.retryable
+
+    async def test_what_is_too_large_is_kept_nowhere(self):
+        registry = Registry(max_result_bytes=10)
+        given = []
+
+        @registry.tool
+        async def get():
+            value = Large("x" * 11)
+            given.append(weakref.ref(value))
+            return value
+
+        result = await registry.execute("get")
+        gc.collect()
+
+        assert result.error.cause.__traceback__
+        assert given[0]() is None
 
     async def test_unless_told_otherwise_8_mebibytes_are_the_most(self):
         registry = Registry()

@@ -78,7 +78,7 @@ class TestAdding:
     def test_forgets_what_is_removed_and_only_that(self):
         secrets = holding("s3cret-a", "s3cret-b")
 
-        secrets.remove("s3cret-a", "unknown")
+        secrets.remove("s3cret-a\n", "unknown", "abc")
 
         assert secrets.redact("s3cret-a s3cret-b") == "s3cret-a [redacted]"
 
@@ -123,6 +123,9 @@ class TestRedact:
     def test_finds_it_however_it_is_written(self, said):
         assert holding(KEY).redact(f"<{said}>") == "<[redacted]>"
         assert holding(KEY.encode()).redact(f"<{said}>") == "<[redacted]>"
+
+    def test_finds_it_in_the_repr_of_a_text_with_both_quotes(self):
+        assert "it" not in holding("it's me").redact(repr("it's me\""))
 
     def test_finds_bytes_that_are_no_text(self):
         secrets = holding(b"\xff\xfe\xfd\xfc")

@@ -123,6 +123,7 @@ def bounded(value: Any, call: Call, most: float) -> Any:
         return value
     size, exact = bytes_of(value, most)
     if size > most:
+        del value  # the traceback would keep it
         raise InvalidResult(
             f"the result of {call.name!r} is {'' if exact else 'at least '}{size:,} bytes, "
             f"more than max_result_bytes={most}; return less, or raise the limit"

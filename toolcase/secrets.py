@@ -61,13 +61,13 @@ class Secrets:
 
         ValueError for one that is too short, or a piece of the mark that stands in its place.
         """
-        held = {secret: _forms(secret) for secret in map(_bare, values)}
+        held = {secret: _forms(secret) for secret in map(_long_enough, map(_bare, values))}
         with self._lock:
             self._hold({**self._held, **held})
 
     def remove(self, *values: Any) -> None:
         """Forget secrets; one that is not known is forgotten already."""
-        gone = {_bare(value) for value in values}
+        gone = set(map(_bare, values))
         with self._lock:
             self._hold({secret: forms for secret, forms in self._held.items() if secret not in gone})
 
@@ -146,11 +146,14 @@ def _bare(value: Any) -> str | bytes:
     secret = value if reveal is None else reveal()
     if not isinstance(secret, str | bytes):
         raise TypeError(f"a secret is text or bytes, got {type(secret).__name__}")
-    secret = secret.strip()  # as files and variables end it with a new line
+    return secret.strip()  # files and variables end it with a new line
+
+
+def _long_enough(secret: str | bytes) -> str | bytes:
     if len(secret) < LEAST:
         raise ValueError(
-            f"a secret of {len(secret)} characters stands in too many texts; "
-            f"masking takes at least {LEAST}, so give it another name to hide under with add_key"
+            f"a secret must have at least {LEAST} characters, got one of {len(secret)}, which stands in too "
+            "many texts; mask it by the name of its key, with add_key"
         )
     return secret
 
@@ -167,7 +170,8 @@ def _forms(secret: str | bytes) -> tuple[str, ...]:
         repr(raw)[2:-1],
     }
     for text in _texts(secret):
-        shown |= {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
+        shown |= {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+        shown |= {repr(text)[1:-1], repr(f"{text}'\"")[1:-4]}  # the latter inside a text with both quotes
     for form in shown:
         if form in MARK:
             raise ValueError(f"a secret must not be a piece of {MARK!r}, which stands in its place")
