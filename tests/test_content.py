@@ -54,6 +54,22 @@ def test_a_resource_is_text_or_data():
 
 
 @pytest.mark.parametrize(
+    ("make", "fault"),
+    [
+        (lambda: Text(5), "text of Text must be str, got int"),
+        (lambda: Text(None), "text of Text must be str, got NoneType"),
+        (lambda: Image("path.png"), "data of Image must be bytes, got str"),
+        (lambda: Binary(b"", None), "media_type of Binary must be str, got NoneType"),
+        (lambda: Resource(uri=None), "uri of Resource must be str, got NoneType"),
+        (lambda: Resource(uri="a", data="b"), "data of Resource must be bytes, got str"),
+    ],
+)
+def test_a_part_is_made_of_what_it_says(make, fault):
+    with pytest.raises(TypeError, match=fault):
+        make()
+
+
+@pytest.mark.parametrize(
     ("value", "parts"),
     [
         ("a", (Text("a"),)),

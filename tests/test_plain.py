@@ -104,6 +104,26 @@ class Wide(collections.abc.Mapping):
         return self.length
 
 
+class Named(type):
+    """Keeps its name to itself."""
+
+    @property
+    def __name__(cls):
+        raise RuntimeError("no name")
+
+
+class Nameless(metaclass=Named):
+    pass
+
+
+class Classless:
+    """Fails to say what it is."""
+
+    @property
+    def __class__(self):
+        raise RuntimeError("no class")
+
+
 def generator():
     while True:
         yield 1
@@ -159,10 +179,12 @@ SAID = [
     ([range(3), generator()], ["<range>", "<generator>"]),
     (Broken(), "<Broken>"),
     (Loop([1]), [1]),
+    ([Nameless()], ["<Nameless>"]),
+    ([memoryview(b"abcd")[::2]], ["YWM="]),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("value", "data"), SAID, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(("value", "data"), SAID, ids=[str(n) for n in range(len(SAID))])
 def test_says_as_much_as_json_can(value, data):
     assert plain(value) == data
     assert json.loads(json.dumps(data, allow_nan=False).encode()) == data
@@ -187,6 +209,14 @@ def test_an_iterator_without_end_is_not_read(value):
     text = as_json(value)
 
     assert "<generator>" in text or "<count>" in text or "<SerializationIterator>" in text
+
+
+def test_an_object_that_fails_to_say_what_it_is_is_named():
+    value = Classless()
+
+    assert as_json(value) == '"<Classless>"'
+    assert as_json([value]) == '"<list>"'
+    assert size_of(value, 1) == len('"<Classless>"')
 
 
 def test_an_iterator_stays_unread():
@@ -283,8 +313,9 @@ def test_what_a_record_does_not_say_does_not_count():
     assert size_of([Hidden(thing="x" * 1_000)], 100) == len("[{}]")
 
 
-def test_what_a_serializer_fails_to_say_has_a_size_too():
-    assert size_of(Broken(), 1) == len('"<Broken>"')
+@pytest.mark.parametrize("value", [Broken(), Nameless()], ids=["broken", "nameless"])
+def test_what_fails_to_say_what_it_is_has_a_size_too(value):
+    assert size_of(value, 1) == len(as_json(value))
 
 
 @pytest.mark.parametrize(

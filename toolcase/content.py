@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -11,9 +12,21 @@ from toolcase.plain import as_json, encodable, plain, size_of
 
 OCTETS = "application/octet-stream"
 
+_KINDS = MappingProxyType({"text": str, "uri": str, "name": str, "media_type": str, "data": bytes})
+
 
 class Part(msgspec.Struct, frozen=True, tag_field="type"):
     """One part of a result: `Text`, `Json`, `Binary`, `Image`, `Audio` or `Resource`."""
+
+    optional: ClassVar[frozenset[str]] = frozenset()
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value, kind = getattr(self, name), _KINDS.get(name, object)
+            if not isinstance(value, kind) and not (value is None and name in self.optional):
+                raise TypeError(
+                    f"{name} of {type(self).__name__} must be {kind.__name__}, got {type(value).__name__}"
+                )
 
 
 class Text(Part, frozen=True, tag="text"):
@@ -57,15 +70,19 @@ class Resource(Part, frozen=True, kw_only=True, tag="resource"):
     text: str | None = None
     data: bytes | None = None
     media_type: str | None = None
+    optional: ClassVar[frozenset[str]] = frozenset({"text", "data", "media_type"})
 
     def __post_init__(self) -> None:
+        Part.__post_init__(self)
         if self.text is not None and self.data is not None:
             raise ValueError(f"resource {self.uri!r} has both text and data; give one of them")
 
 
 def parts_of(value: Any) -> tuple[Part, ...]:
     """A tool's value as parts; a list or tuple is taken apart if a part is in it, else it is JSON data."""
-    if isinstance(value, list | tuple) and any(issubclass(kind, Part) for kind in set(map(type, value))):
+    if issubclass(type(value), list | tuple) and any(
+        issubclass(kind, Part) for kind in set(map(type, value))
+    ):
         return tuple(_part(item) for item in value)
     return (_part(value),)
 
@@ -94,11 +111,12 @@ def rewritten(part: Part, text: Callable[[str], str], data: Callable[[Any], Any]
 
 
 def _part(value: Any) -> Part:
-    if isinstance(value, Part):
-        return value
-    if isinstance(value, str):
+    kind = type(value)  # an object may lie about its class, or fail to say it
+    if issubclass(kind, Part):
+        return value  # type: ignore[no-any-return]
+    if issubclass(kind, str):
         return Text(str.__str__(value))  # of an enum its text, not its name
-    if isinstance(value, bytes | bytearray | memoryview):
+    if issubclass(kind, bytes | bytearray | memoryview):
         return Binary(bytes(value))
     return Json(value)
 

@@ -42,11 +42,11 @@ def as_json(value: Any) -> str:
     """The value as JSON; what JSON cannot say stands there as text."""
     from pydantic_core import to_json
 
-    scale = _Scale()
-    if sum(scale.weigh(value)) > MOST_BYTES:
-        return json.dumps(unsayable(value))
-    if scale.pure:
-        with contextlib.suppress(Exception):  # half a surrogate pair, or an odd key
+    with contextlib.suppress(Exception):  # half a surrogate pair, or an odd key, or an object with any fault
+        scale = _Scale()
+        if sum(scale.weigh(value)) > MOST_BYTES:
+            return json.dumps(unsayable(value))
+        if scale.pure:
             return to_json(value, inf_nan_mode="strings", bytes_mode="base64").decode()
     return json.dumps(_walked(value), ensure_ascii=False, separators=(",", ":"))
 
@@ -61,20 +61,18 @@ def plain(value: Any) -> Any:
 
 def size_of(value: Any, most: float) -> int:
     """How many bytes its JSON has, at least; exact only where it may matter to `most`."""
-    scale = _Scale()
-    characters, items = scale.weigh(value)
-    if characters + items > MOST_BYTES:  # no serializer of pydantic's would come to an end
-        return characters + items
-    if not scale.sure:
-        with contextlib.suppress(Exception):  # a foreign serializer; said by as_json as far as can be
+    with contextlib.suppress(Exception):  # an object with any fault; said by as_json as far as can be
+        scale = _Scale()
+        characters, items = scale.weigh(value)
+        if characters + items > MOST_BYTES:  # no serializer of pydantic's would come to an end
+            return characters + items
+        if not scale.sure:
             value, scale = _reduced(value), _Scale()
             characters, items = scale.weigh(value)
-    if scale.sure:
         # An item is at least one byte and its separator; a character at most six, where it is escaped.
-        if characters + items > most:
-            return characters + items
-        if 6 * characters + 64 * items <= most:
-            return characters + items
+        least, largest = characters + items, 6 * characters + 64 * items
+        if scale.sure and (least > most or largest <= most):
+            return least
     return len(as_json(value).encode())
 
 
@@ -87,7 +85,8 @@ def encodable(text: str) -> str:
 
 def unsayable(value: Any) -> str:
     """What stands for a value that cannot be said."""
-    return f"<{type(value).__name__}>"  # not its repr: that may hold an address or a secret
+    name = type.__dict__["__name__"].__get__(type(value))  # as it is, whatever a metaclass makes of it
+    return f"<{name}>"  # not its repr: that may hold an address or a secret
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -180,7 +179,7 @@ def _walked(value: Any) -> Any:
     """The slow way, which takes anything."""
     try:
         return _Walk().said(value, 0)
-    except OverflowError:
+    except Exception:  # noqa: BLE001  no end of it, or an object that fails to say what it is
         return unsayable(value)
 
 
@@ -204,7 +203,7 @@ class _Walk:
         if isinstance(value, float):
             return float(value) if math.isfinite(value) else _not_finite(value)
         if isinstance(value, _BYTES):
-            return base64.b64encode(value).decode()
+            return base64.b64encode(bytes(value)).decode()
         if depth >= DEPTH or id(value) in self._path:
             return unsayable(value)
         self._path.add(id(value))
