@@ -321,6 +321,7 @@ def test_what_fails_to_say_what_it_is_has_a_size_too(value):
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
+        ("dear all", "dear all"),
         ("dear ü 😀\N{NO-BREAK SPACE}", "dear ü 😀\N{NO-BREAK SPACE}"),
         ("a\r\n\tb\x1b[0m\x9b", "a\\r\\n\\tb\\x1b[0m\\x9b"),
         ("\u202eevil\u2066\u200f\u2028", "\\u202eevil\\u2066\\u200f\\u2028"),
