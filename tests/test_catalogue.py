@@ -207,7 +207,20 @@ class TestChanges:
         registry.remove("db_read")
 
         assert len(heard) == 1
-        assert [record.levelno for record in caplog.records] == [logging.ERROR]
+        assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+def test_secrets_stay_out_of_the_log_of_a_listener_that_fails(registry, caplog):
+    def deaf(change):
+        raise RuntimeError("the key is hunter2hunter2")
+
+    registry.secrets.add("hunter2hunter2")
+    registry.on_change(deaf)
+
+    registry.remove("db_read")
+
+    assert "the key is [redacted]" in caplog.text
+    assert "hunter2" not in caplog.text
 
 
 async def test_tools_are_added_while_calls_run():

@@ -28,7 +28,7 @@ from toolcase import (
     Unavailable,
     UnknownTool,
 )
-from toolcase.errors import message_of
+from toolcase.errors import error_of, message_of
 
 CODES = {
     UnknownTool: "UNKNOWN_TOOL",
@@ -203,3 +203,13 @@ class TestInfo:
 )
 def test_a_message_is_to_be_had_of_every_error(error, said):
     assert message_of(error) == said
+
+
+@pytest.mark.parametrize(("kind", "code"), CODES.items())
+def test_a_failure_from_elsewhere_becomes_an_error_of_its_class(kind, code):
+    info = ErrorInfo(code=ErrorCode(code), message="why", retryable=True, retry_after=2.5, tool="add")
+
+    error = error_of(info)
+
+    assert type(error) is kind
+    assert (str(error), error.retryable, error.retry_after, error.info.tool) == ("why", True, 2.5, "add")

@@ -12,8 +12,10 @@ from toolcase.events import (
     MiddlewareFailed,
     RetriesExhausted,
     RetryScheduled,
+    log_fault,
     report_to_log,
 )
+from toolcase.secrets import Secrets
 
 ERROR = ValueError("why")
 
@@ -47,7 +49,7 @@ def test_an_event_names_its_tool(event):
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_the_log_tells_what_happened_in_which_tool(event, caplog):
-    report_to_log(event)
+    report_to_log(event, Secrets())
 
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("toolcase", logging.WARNING)
@@ -55,18 +57,63 @@ def test_the_log_tells_what_happened_in_which_tool(event, caplog):
 
 
 def test_the_log_names_the_middleware(caplog):
-    report_to_log(GuardFailed(tool="add", middleware=guard, error=ERROR))
+    report_to_log(GuardFailed(tool="add", middleware=guard, error=ERROR), Secrets())
 
     assert f"in 'add': {guard!r}" in caplog.text
 
 
 def test_the_log_has_the_error(caplog):
-    report_to_log(LateCompletion(tool="add", error=ERROR, elapsed=2.0))
+    report_to_log(LateCompletion(tool="add", error=ERROR, elapsed=2.0), Secrets())
 
     assert caplog.records[0].exc_info[1] is ERROR
 
 
 def test_the_log_has_no_error_where_there_was_none(caplog):
-    report_to_log(LateCompletion(tool="add", error=None, elapsed=2.0))
+    report_to_log(LateCompletion(tool="add", error=None, elapsed=2.0), Secrets())
 
     assert not caplog.records[0].exc_info
+
+
+@pytest.fixture
+def secrets():
+    """One secret."""
+    secrets = Secrets()
+    secrets.add("s3cret-key")
+    return secrets
+
+
+def test_the_log_has_no_secret_in_the_name_of_a_middleware(secrets, caplog):
+    report_to_log(GuardFailed(tool="add", middleware="Client('s3cret-key')", error=ERROR), secrets)
+
+    assert "Client('[redacted]')" in caplog.text
+    assert "s3cret-key" not in caplog.text
+
+
+def test_the_log_has_no_secret_in_a_traceback_its_causes_or_notes(secrets, caplog):
+    error = ValueError("with s3cret-key")
+    error.__cause__ = OSError("at s3cret-key")
+    error.add_note("sent s3cret-key")
+
+    log_fault("a listener failed", error, secrets)
+
+    assert "s3cret-key" not in caplog.text
+    for said in ("OSError: at [redacted]", "ValueError: with [redacted]", "sent [redacted]"):
+        assert said in caplog.text
+
+
+def test_with_secrets_a_log_record_holds_no_exception_that_a_formatter_could_write_out(secrets, caplog):
+    log_fault("a listener failed", ERROR, secrets)
+
+    assert not caplog.records[0].exc_info
+
+
+def test_a_traceback_steers_no_terminal(secrets, caplog):
+    log_fault("a listener failed", ValueError("\x1b[2J\u202e"), secrets)
+
+    assert "ValueError: \\x1b[2J\\u202e" in caplog.text
+
+
+def test_what_is_said_to_the_log_stands_on_one_line(caplog):
+    log_fault("one\r\ntwo", None, Secrets())
+
+    assert caplog.records[0].getMessage() == "one\\r\\ntwo"

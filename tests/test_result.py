@@ -1,16 +1,16 @@
 """How a call ended, as a value and as a text for models."""
 
+import gc
 import itertools
 import json
 import math
+import weakref
 from dataclasses import dataclass
 from enum import Enum
 
 import msgspec
 import pydantic
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from toolcase import (
     Call,
@@ -18,14 +18,20 @@ from toolcase import (
     ErrorCode,
     ErrorInfo,
     ExecutionContext,
+    Image,
+    InvalidResult,
+    Json,
     RateLimited,
     Registry,
-    ToolError,
+    Resource,
+    Text,
     ToolResult,
     ToolTimeout,
     tool,
 )
-from toolcase.result import as_text, describe, plain
+from toolcase.result import bounded, byte_limit, describe
+from toolcase.runtime import RetryMiddleware
+from toolcase.testing import Fail, Script
 
 
 class Level(str, Enum):  # noqa: UP042  as older programs write it
@@ -47,6 +53,10 @@ class Row(msgspec.Struct, rename="camel", tag_field="kind", tag="row"):
 
 class Cell(msgspec.Struct):
     content: object
+
+
+class Large(list):
+    """Known by weak references."""
 
 
 class Odd:
@@ -135,7 +145,7 @@ class TestResult:
         result = failed()
 
         assert not result.ok
-        with pytest.raises(ToolError, match="no"):
+        with pytest.raises(Denied, match="no"):
             result.unwrap()
 
     def test_becomes_plain_json(self):
@@ -161,6 +171,14 @@ class TestResult:
         data = ToolResult(tool="add", value=value).to_dict()
 
         assert json.loads(json.dumps(data, allow_nan=False).encode()) == data
+
+    def test_bytes_and_parts_become_plain_json_too(self):
+        result = ToolResult(tool="add", value=[Image(b"ab"), b"ab"])
+
+        assert result.to_dict()["value"] == [
+            {"type": "image", "data": "YWI=", "media_type": "image/png"},
+            "YWI=",
+        ]
 
     @pytest.mark.parametrize("value", ODD, ids=lambda value: type(value).__name__)
     def test_there_is_a_text_for_models_of_every_value(self, value):
@@ -202,7 +220,6 @@ class TestForModel:
             (10, "... [cut: "),
             (1, "."),
             (0, ""),
-            (-1, ""),
         ],
     )
     def test_stays_below_any_limit(self, most, text):
@@ -211,6 +228,25 @@ class TestForModel:
         assert cut.strip("x") == text.strip("x")
         assert len(cut) == max(most, 0)
 
+    @pytest.mark.parametrize("most", [-1, math.inf, 1.5, True])
+    def test_refuses_a_limit_that_is_no_count(self, most):
+        with pytest.raises((TypeError, ValueError), match="max_chars must be"):
+            ToolResult(tool="add").for_model(most)
+
+    def test_joins_the_texts_of_parts_and_names_the_others(self):
+        value = ["dear all", Image(b"ab"), Resource(uri="file:///a", text="b")]
+
+        assert (
+            ToolResult(tool="add", value=value).for_model()
+            == "dear all\n<image/png, 2 bytes>\n<file:///a>\nb"
+        )
+
+    def test_a_cut_splits_no_surrogate_pair(self):
+        result = ToolResult(tool="add", value="\ud83d\ude00" * 100)
+
+        assert [result.for_model(most).encode() for most in range(120)]
+        assert result.for_model(100) == "😀" * 100
+
     def test_cuts_errors_too(self):
         assert failed(message="x" * 100).for_model(60).endswith("[cut: 114 characters in all]")
 
@@ -218,71 +254,11 @@ class TestForModel:
         assert ToolResult(tool="add", value="\ud83d\ude00 \ud83d").for_model() == "😀 \ufffd"
 
 
-class TestText:
-    """A value for a reader of text."""
-
-    @pytest.mark.parametrize(
-        ("value", "text"),
-        [
-            ("a", "a"),
-            (Level.LOW, "low"),
-            (b"abc", "<3 bytes>"),
-            (bytearray(2), "<2 bytes>"),
-            (memoryview(bytes(8)).cast("I"), "<8 bytes>"),
-            (None, "null"),
-            ({"a": [1, 2.5, True]}, '{"a":[1,2.5,true]}'),
-            (math.nan, '"NaN"'),
-            (Point(1), '{"x":1}'),
-            (Model(thing=1), '{"thing":1}'),
-            (Row([Point(1)]), '{"kind":"row","firstName":[{"x":1}]}'),
-            ([Odd(), object], '["<Odd>","<type>"]'),
-            (["ü\ud800"], '["ü\ufffd"]'),
-            (Model(thing=Odd()), '{"thing":"<Odd>"}'),
-            (10**5_000, "1" + "0" * 5_000),
-            (circle(), '"<list>"'),
-        ],
-        ids=lambda value: type(value).__name__,
-    )
-    def test_says_it_in_json_if_it_is_no_text(self, value, text):
-        assert as_text(value) == text
-
-    def test_leaves_an_iterator_as_it_is(self):
-        values = iter([1, 2])
-
-        assert as_text(values) == '"<list_iterator>"'
-        assert list(values) == [1, 2]
-
-    @pytest.mark.parametrize(
-        ("value", "data"),
-        [
-            (b"ab", "YWI="),
-            (math.inf, "Infinity"),
-            (["\ud800", math.nan], ["\ufffd", "NaN"]),
-            (10**5_000, "<int>"),
-        ],
-        ids=lambda value: type(value).__name__,
-    )
-    def test_the_same_as_data(self, value, data):
-        assert plain(value) == data
-
-
-@settings(derandomize=True, max_examples=100, deadline=None)
-@given(
-    st.recursive(
-        st.none()
-        | st.booleans()
-        | st.integers()
-        | st.floats(allow_nan=False, allow_infinity=False)
-        | st.text(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    )
-)
-def test_json_data_stays_as_it_is(value):
-    assert plain(value) == value
-
-
 @tool
 def add(first: int): ...
+
+
+CALL = Call("add", add, {}, ExecutionContext(), Registry())
 
 
 class TestDescribe:
@@ -309,7 +285,7 @@ class TestDescribe:
 
     @pytest.mark.parametrize(
         "error",
-        [RuntimeError("secret"), OSError(2, "secret"), ExceptionGroup("secret", [KeyError("secret")])],
+        [RuntimeError("secret"), OSError(2, "secret"), ExceptionGroup("secret", [OSError("secret")])],
     )
     def test_hides_what_is_not_behind_a_reference(self, call, error):
         info = describe(error, call, 1.0)
@@ -357,3 +333,225 @@ class TestDescribe:
             ("ToolTimeout", 1),
         ]
         assert "secret" not in json.dumps(info.to_dict())
+
+    def test_shows_no_notes_of_a_tools_exception(self, call):
+        error = ValueError("bad")
+        error.add_note("secret")
+
+        assert describe(error, call, 1.0).message == "ValueError: bad"
+
+    def test_says_of_several_failures_what_it_would_say_of_each(self, call):
+        error = ExceptionGroup("secret", [ValueError("bad"), Denied("no"), OSError("secret")])
+        reference = call.info.correlation_id
+
+        info = describe(error, call, 1.0)
+
+        hidden = f"OSError: details are not shown (reference {reference})"
+        assert info.message == f"ExceptionGroup: ValueError: bad; no; {hidden}"
+        assert info.correlation_id == reference
+
+    def test_several_failures_that_may_be_shown_have_no_reference(self, call):
+        info = describe(ExceptionGroup("secret", [ValueError("a")] * 7), call, 1.0)
+
+        assert info.message == f"ExceptionGroup: {'ValueError: a; ' * 5}and 2 more"
+        assert info.correlation_id == ""
+
+    def test_groups_in_groups_are_hidden_below_a_few_levels(self, call):
+        error = ValueError("secret")
+        for _ in range(10_000):
+            error = ExceptionGroup("secret", [error])
+
+        message = describe(error, call, 1.0).message
+
+        assert message.startswith("ExceptionGroup: ExceptionGroup: ExceptionGroup: ExceptionGroup: details")
+        assert "secret" not in message
+
+    def test_a_group_that_the_tool_exposes_says_its_own_message(self):
+        exposing = Call("add", add.with_options(expose=(ExceptionGroup,)), {}, ExecutionContext(), Registry())
+
+        info = describe(ExceptionGroup("both", [OSError("secret")]), exposing, 1.0)
+
+        assert info.message == "ExceptionGroup: both (1 sub-exception)"
+
+    def test_half_a_surrogate_pair_in_a_message_is_replaced(self, call):
+        assert describe(Denied("\ud800"), call, 1.0).message == "\ufffd"
+
+
+class TestSecrets:
+    """What is registered stays in the host."""
+
+    @pytest.fixture
+    def registry(self):
+        registry = Registry()
+        registry.secrets.add("s3cret-key")
+        return registry
+
+    async def test_they_are_masked_in_all_that_is_made_of_a_value(self, registry):
+        value = {"token": 'a "s3cret-key"', "s3cret-key": [1]}
+        registry.tool(lambda: value, name="get")
+
+        result = await registry.execute("get")
+
+        assert result.value is value
+        assert result.for_model() == '{"token":"a \\"[redacted]\\"","[redacted]":[1]}'
+        assert result.content == (Json({"token": 'a "[redacted]"', "[redacted]": [1]}),)
+        assert result.to_dict()["value"] == {"token": 'a "[redacted]"', "[redacted]": [1]}
+
+    async def test_they_are_masked_in_parts_but_not_in_bytes(self, registry):
+        picture = Image(b"s3cret-key")
+        parts = [Text("s3cret-key"), Resource(uri="db://s3cret-key", text="s3cret-key"), picture]
+        registry.tool(lambda: parts, name="get")
+
+        result = await registry.execute("get")
+
+        masked = Resource(uri="db://[redacted]", text="[redacted]")
+        assert result.content == (Text("[redacted]"), masked, picture)
+        assert "s3cret-key" not in result.for_model()
+
+    @pytest.mark.parametrize("kind", [ValueError, Denied])
+    async def test_they_are_masked_in_errors(self, registry, kind):
+        error = kind("for s3cret-key")
+        registry.tool(Script(Fail(error)).tool("get"), name="get")
+
+        result = await registry.execute("get")
+
+        assert result.error.message.endswith("for [redacted]")
+        assert "s3cret-key" not in f"{result.for_model()} {result.content} {result.to_dict()}"
+        assert (result.error.cause, str(error)) == (error, "for s3cret-key")
+
+    async def test_they_are_masked_in_earlier_errors(self, registry):
+        call = Call("add", add, {}, ExecutionContext(), registry)
+        call.info.failed_before(Denied("for s3cret-key"))
+
+        assert describe(Denied("no"), call, 1.0).earlier[0].message == "for [redacted]"
+
+    @pytest.mark.parametrize("value", ["s3cret-key", "x" * 50 + "s3cret-key" + "y" * 50])
+    async def test_they_are_masked_in_wrong_arguments_that_are_shown_even_where_cut(self, registry, value):
+        registry.add(add)
+
+        result = await registry.execute("add", {"first": value})
+
+        assert "got '" in result.error.message
+        assert "s3cre" not in result.error.message
+
+    async def test_they_are_masked_in_a_name_that_was_called(self, registry):
+        result = await registry.execute("s3cret-key")
+
+        assert "s3cret-key" not in f"{result.for_model()} {result.to_dict()} {result.error.tool}"
+
+    async def test_they_are_masked_before_a_text_is_cut(self, registry):
+        registry.tool(lambda: "x" * 10 + "s3cret-key" * 9, name="get")
+
+        result = await registry.execute("get")
+
+        assert "s3cre" not in "".join(result.for_model(most) for most in range(120))
+
+    async def test_one_that_is_registered_later_is_masked_too(self, registry):
+        registry.tool(lambda: "late-key", name="get")
+
+        result = await registry.execute("get")
+        registry.secrets.add("late-key")
+
+        assert result.for_model() == "[redacted]"
+
+    async def test_they_are_no_part_of_the_outcome(self, registry):
+        registry.tool(lambda: 3, name="get")
+
+        result = await registry.execute("get")
+
+        same = ToolResult(tool="get", value=3, attempts=1, duration=result.duration)
+        assert (result, hash(result), repr(result)) == (same, hash(same), repr(same))
+        assert "ecrets" not in repr(result)
+        assert result != ToolResult(tool="get", value=4, attempts=1, duration=result.duration)
+        assert (result == "get", result != "get") == (False, True)
+        assert not result != same  # noqa: SIM202  the other operator
+
+
+class TestSizes:
+    """A result that is too large is none."""
+
+    @pytest.mark.parametrize("most", [0, -1, 1.5, True, math.nan, "8"])
+    def test_refuses_a_limit_that_is_no_count(self, most):
+        with pytest.raises((TypeError, ValueError), match="max_result_bytes must be"):
+            Registry(max_result_bytes=most)
+
+    def test_infinity_is_no_limit(self):
+        assert bounded("x" * 100, CALL, byte_limit(math.inf)) == "x" * 100
+
+    @pytest.mark.parametrize(
+        "value", [None, True, 10**99, 1.5, "x" * 10, b"x" * 10, ["x" * 6], Image(b"x" * 10)]
+    )
+    def test_what_fits_is_given_as_it_is(self, value):
+        assert bounded(value, CALL, 10) is value
+
+    @pytest.mark.parametrize(
+        ("value", "size"),
+        [
+            ("x" * 11, "11"),
+            ("ü" * 6, "12"),
+            (b"x" * 11, "11"),
+            (memoryview(bytes(16)).cast("I"), "16"),
+            (Image(b"x" * 11), "11"),
+            ([Text("x" * 6), b"x" * 6], "12"),
+            (["x" * 11], "at least 13"),
+            (["\0\0"], "at least 16"),
+            ({"a": {"b": "c"}}, "at least 15"),
+            (Model(thing="x" * 11), "at least 18"),
+        ],
+    )
+    def test_what_is_larger_is_refused(self, value, size):
+        with pytest.raises(InvalidResult) as caught:
+            bounded(value, CALL, 10)
+
+        assert str(caught.value) == (
+            f"the result of 'add' is {size} bytes, more than max_result_bytes=10; "
+            "return less, or raise the limit"
+        )
+
+    async def test_execute_gives_no_value_that_is_too_large_and_does_not_try_again(self):
+        registry = Registry(max_result_bytes=10)
+        registry.use(RetryMiddleware())
+        registry.tool(lambda: "x" * 11, name="get", idempotent=True)
+
+        result = await registry.execute("get")
+
+        assert (result.error.code, result.value, result.attempts) == (ErrorCode.INVALID_RESULT, None, 1)
+        assert not result.error.retryable
+
+    async def test_what_is_too_large_is_kept_nowhere(self):
+        registry = Registry(max_result_bytes=10)
+        given = []
+
+        @registry.tool
+        async def get():
+            value = Large("x" * 11)
+            given.append(weakref.ref(value))
+            return value
+
+        result = await registry.execute("get")
+        gc.collect()
+
+        assert result.error.cause.__traceback__
+        assert given[0]() is None
+
+    async def test_unless_told_otherwise_8_mebibytes_are_the_most(self):
+        registry = Registry()
+        registry.tool(lambda size: "x" * size, name="get")
+
+        fits = await registry.execute("get", {"size": 8_388_608})
+        large = await registry.execute("get", {"size": 8_388_609})
+
+        assert fits.ok
+        assert "is 8,388,609 bytes, more than max_result_bytes=8388608" in large.error.message
+
+    async def test_call_gives_python_values_of_any_size(self):
+        registry = Registry(max_result_bytes=10)
+        registry.tool(lambda: "x" * 11, name="get")
+
+        assert await registry.call("get") == "x" * 11
+
+    async def test_a_view_has_the_limit_too(self):
+        registry = Registry(max_result_bytes=10)
+        registry.tool(lambda: "x" * 11, name="get")
+
+        assert not (await registry.view().execute("get")).ok

@@ -8,6 +8,13 @@ from toolcase.call import Stage as Stage
 from toolcase.cancellation import CancellationToken as CancellationToken
 from toolcase.cancellation import RunCancelled as RunCancelled
 from toolcase.clock import Clock as Clock
+from toolcase.content import Audio as Audio
+from toolcase.content import Binary as Binary
+from toolcase.content import Image as Image
+from toolcase.content import Json as Json
+from toolcase.content import Part as Part
+from toolcase.content import Resource as Resource
+from toolcase.content import Text as Text
 from toolcase.context import ExecutionContext as ExecutionContext
 from toolcase.context import RequestContext as RequestContext
 from toolcase.errors import ApprovalRequired as ApprovalRequired
@@ -28,6 +35,7 @@ from toolcase.errors import Unavailable as Unavailable
 from toolcase.errors import UnknownTool as UnknownTool
 from toolcase.registry import Registry as Registry
 from toolcase.result import ToolResult as ToolResult
+from toolcase.secrets import Secrets as Secrets
 from toolcase.terms import BudgetSpec as BudgetSpec
 from toolcase.terms import PolicyRef as PolicyRef
 from toolcase.terms import RunVersions as RunVersions

@@ -18,6 +18,7 @@ from toolcase.context import ExecutionContext
 from toolcase.errors import InvalidArguments
 from toolcase.events import Event, MiddlewareFailed
 from toolcase.schema import Arguments
+from toolcase.secrets import Secrets
 from toolcase.threads import Leash, Threads, leash
 from toolcase.tool import Tool
 
@@ -42,6 +43,7 @@ class Host(Protocol):
     threads: Threads
     calls: set[Call]
     """Those that run now."""
+    secrets: Secrets
 
     def report(self, event: Event) -> None:
         """Tell whoever watches this registry; never raises."""

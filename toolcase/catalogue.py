@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import fnmatch
-import logging
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar, overload
 
 from toolcase.errors import ToolDisabled, UnknownTool
-from toolcase.events import ToolsChanged
+from toolcase.events import ToolsChanged, log_fault
 from toolcase.schema import nearest
+from toolcase.secrets import Secrets
 from toolcase.tool import Tool, tool_of
 
 P = ParamSpec("P")
@@ -21,6 +21,7 @@ class Catalogue:
     """Tools by name. A registry is a catalogue that can run what it holds."""
 
     def __init__(self) -> None:
+        self.secrets = Secrets()
         self._tools: dict[str, Tool[..., Any]] = {}
         self._disabled: dict[str, str] = {}
         self._watchers: tuple[Callable[[ToolsChanged], None], ...] = ()
@@ -134,8 +135,8 @@ class Catalogue:
         for watcher in self._watchers:
             try:
                 watcher(change)
-            except Exception:
-                logging.getLogger("toolcase").exception("a listener to changes of the tools failed")
+            except Exception as fault:  # noqa: BLE001  foreign code
+                log_fault("a listener to changes of the tools failed", fault, self.secrets)
 
 
 def unknown(name: str, names: Collection[str]) -> UnknownTool:

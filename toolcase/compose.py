@@ -12,6 +12,7 @@ from toolcase.chain import Used, compile_chain, flat, label, run_chain
 from toolcase.clock import Clock, SystemClock
 from toolcase.context import ExecutionContext
 from toolcase.events import Event, report_to_log
+from toolcase.secrets import Secrets
 from toolcase.threads import Threads
 from toolcase.tool import Tool
 
@@ -76,6 +77,7 @@ class _Alone:
         self.clock: Clock = SystemClock()
         self.threads = Threads()
         self.calls: set[Call] = set()
+        self.secrets = Secrets()
 
     def report(self, event: Event) -> None:
-        report_to_log(event)
+        report_to_log(event, self.secrets)

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import msgspec
@@ -251,3 +252,13 @@ class Unavailable(ToolError):
 
     code = ErrorCode.UNAVAILABLE
     retryable = True
+
+
+_CLASSES = MappingProxyType({kind.code: kind for kind in ToolError.__subclasses__()})
+
+
+def error_of(info: ErrorInfo) -> ToolError:
+    """An error of the class that belongs to the code, for a failure whose exception is elsewhere."""
+    error = _CLASSES[info.code](info.message, retryable=info.retryable, retry_after=info.retry_after)
+    error.info = info
+    return error

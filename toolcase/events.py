@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import Any
 
 import msgspec
+
+from toolcase.plain import printable
+from toolcase.secrets import Secrets
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,10 +110,23 @@ class ToolsChanged(msgspec.Struct, frozen=True, kw_only=True):
     removed: tuple[str, ...] = ()
 
 
-def report_to_log(event: Event) -> None:
+def report_to_log(event: Event, secrets: Secrets) -> None:
     """Say it through the standard library's logger `toolcase`, where a host finds it without asking."""
     said = f"{type(event).__name__} in {event.tool!r}"
     middleware, error = getattr(event, "middleware", None), getattr(event, "error", None)
     if middleware is not None:
         said += f": {middleware!r}"
+    log_fault(said, error, secrets)
+
+
+def log_fault(said: str, error: BaseException | None, secrets: Secrets) -> None:
+    """One warning, with the traceback; as text where there are secrets to be kept out of it."""
+    said = printable(secrets.redact(said))
+    if secrets and error is not None:
+        said, error = f"{said}\n{traceback_of(error, secrets)}", None
     logging.getLogger("toolcase").warning("%s", said, exc_info=error)
+
+
+def traceback_of(error: BaseException, secrets: Secrets) -> str:
+    """The traceback as a log may show it, with causes and notes."""
+    return printable(secrets.redact("".join(traceback.format_exception(error))), keep="\n").rstrip("\n")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import anyio
@@ -17,10 +17,10 @@ from toolcase.chain import Used, arrange, compile_chain, compile_refusal, flat, 
 from toolcase.clock import Clock, SystemClock, count, current_loop, seconds, turns
 from toolcase.context import ExecutionContext
 from toolcase.errors import Denied, InvalidArguments, ToolError, UnknownTool
-from toolcase.events import Event, ToolsChanged, report_to_log
+from toolcase.events import Event, ToolsChanged, log_fault, report_to_log
 from toolcase.lifetime import Lifetime
 from toolcase.outbox import Outbox
-from toolcase.result import ToolResult, describe
+from toolcase.result import MOST_BYTES, ToolResult, bounded, byte_limit, describe
 from toolcase.schema import Arguments
 from toolcase.threads import Threads
 from toolcase.tool import Tool
@@ -35,7 +35,8 @@ class Registry(Catalogue):
     """Tools by name, the middleware around them, and the verbs that run them.
 
     It belongs to one event loop at a time: RuntimeError when it is used in a second one while the first
-    still runs. `async with registry:` is for hosts that end in order: see `__aexit__`.
+    still runs. `async with registry:` is for hosts that end in order: see `__aexit__`. `secrets` holds what
+    is masked in all that leaves the host.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Registry(Catalogue):
         context: ExecutionContext | None = None,
         max_threads: int = 40,
         max_argument_bytes: int = 1024 * 1024,
+        max_result_bytes: float = MOST_BYTES,
         max_depth: int = 16,
         grace: float = 10.0,
         stall_seconds: float = 1.0,
@@ -51,15 +53,17 @@ class Registry(Catalogue):
     ) -> None:
         """`context` is that of calls which name none. `max_threads` synchronous tools run at once.
 
-        JSON arguments above `max_argument_bytes` are refused unread, and so are calls that stand in more
-        than `max_depth` others. `grace`: see `__aexit__`. While entered, a loop that a tool has blocked
-        for `stall_seconds` is reported as `LoopStalled`; math.inf is for not watching. `clock` is for tests.
+        JSON arguments above `max_argument_bytes` are refused unread, results above `max_result_bytes` are
+        kept from who executes, and calls that stand in more than `max_depth` others are refused. `grace`:
+        see `__aexit__`. While entered, a loop that a tool has blocked for `stall_seconds` is reported as
+        `LoopStalled`; math.inf is for not watching. `clock` is for tests.
         """
         super().__init__()
         self.clock: Clock = clock or SystemClock()
         self.threads = Threads(max_threads)
         self.calls: set[Call] = set()
         self.max_argument_bytes = count(max_argument_bytes, "max_argument_bytes")
+        self._max_result_bytes = byte_limit(max_result_bytes)
         self.max_depth = count(max_depth, "max_depth", least=0)
         self._context = context or ExecutionContext()
         self._used: tuple[Used, ...] = ()
@@ -92,11 +96,12 @@ class Registry(Catalogue):
 
     def report(self, event: Event) -> None:
         """Tell the listeners, and the log; a listener that raises is logged."""
-        for listener in (report_to_log, *self._listeners):
+        log: Callable[[Event], None] = partial(report_to_log, secrets=self.secrets)
+        for listener in (log, *self._listeners):
             try:
                 listener(event)
-            except Exception:
-                logging.getLogger("toolcase").exception("a listener to %s failed", type(event).__name__)
+            except Exception as fault:  # noqa: BLE001  foreign code
+                log_fault(f"a listener to {type(event).__name__} failed", fault, self.secrets)
 
     def __str__(self) -> str:
         """Every tool with what stands around it, outermost first."""
@@ -312,7 +317,7 @@ class Registry(Catalogue):
     async def _execute(self, call: Call, chain: Inner) -> ToolResult:
         value, error = None, None
         try:
-            value = await run_chain(call, chain)
+            value = bounded(await run_chain(call, chain), call, self._max_result_bytes)
         except BaseExceptionGroup as group:
             cancelled = group.subgroup(anyio.get_cancelled_exc_class())
             if cancelled is not None:
@@ -323,8 +328,14 @@ class Registry(Catalogue):
         except Exception as raised:  # noqa: BLE001  this is the verb that gives errors as values
             error = describe(raised, call, call.elapsed)
         info = call.info
-        duration = self._now() - info.started
-        return ToolResult(tool=call.name, value=value, error=error, attempts=info.attempts, duration=duration)
+        return ToolResult(
+            tool=call.name,
+            value=value,
+            error=error,
+            attempts=info.attempts,
+            duration=self._now() - info.started,
+            _secrets=self.secrets,
+        )
 
 
 def _too_deep(call: Call, around: Call, limit: int) -> Denied:

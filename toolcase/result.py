@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from toolcase.call import Call
-from toolcase.errors import ErrorCode, ErrorInfo, ToolError, message_of
+from toolcase.clock import count
+from toolcase.content import Part, Text, as_text, bytes_of, parts_of, rewritten
+from toolcase.errors import ErrorCode, ErrorInfo, InvalidResult, ToolError, error_of, message_of
+from toolcase.plain import encodable, plain
+from toolcase.secrets import Secrets
 
 MODEL_CHARACTERS = 16_000
+MOST_BYTES = 8 * 1024 * 1024
+SHOWN_FAILURES = 5
+
+_SMALL = frozenset({type(None), bool, int, float})
 
 
 class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of one call: a value, or what went wrong."""
+    """The outcome of one call: a value, or what went wrong.
+
+    `value` is what the tool gave. In all that is made of it for others, the secrets that are registered
+    then are masked.
+    """
 
     tool: str
     value: Any = None
@@ -26,6 +35,7 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
     """How often the tool was started."""
     duration: float = 0.0
     """Seconds, waits and retries included."""
+    _secrets: Secrets | None = None
 
     @property
     def ok(self) -> bool:
@@ -33,11 +43,19 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
         return self.error is None
 
     def unwrap(self) -> Any:
-        """The value, or the exception itself raised."""
+        """The value, or the exception itself raised; where that is elsewhere, one of ours with its code."""
         if self.error is None:
             return self.value
         cause = self.error.cause
-        raise ToolError(self.error.message) if cause is None else cause
+        raise error_of(self.error) if cause is None else cause
+
+    @property
+    def content(self) -> tuple[Part, ...]:
+        """The value as typed parts for a reader; of a failure the text for models."""
+        if self.error is not None:
+            return (Text(self.for_model()),)
+        secrets = self._kept_out
+        return tuple(rewritten(part, secrets.redact, secrets.redact_values) for part in parts_of(self.value))
 
     def for_model(self, max_chars: int = MODEL_CHARACTERS) -> str:
         """A short text for a language model: the value, or what went wrong in words meant for it.
@@ -45,28 +63,72 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
         Longer texts are cut, visibly. Never a traceback, and never the message of an exception that the
         tool does not expose.
         """
+        count(max_chars, "max_chars", least=0)
         if self.error is not None:
             text = f"Error {self.error.code.value}: {self.error.message}".removesuffix(": ")
             if self.error.retry_after is not None:
                 text += f" (try again after {self.error.retry_after:g} s)"
         else:
             text = as_text(self.value)
+        text = self._kept_out.redact(encodable(text))  # before it is cut: half a secret is not known as one
         if len(text) > max_chars:
-            room = max(0, max_chars)
             note = f"... [cut: {len(text)} characters in all]"
-            text = text[: max(0, room - len(note))] + note[:room]
-        return _encodable(text)
+            text = text[: max(0, max_chars - len(note))] + note[:max_chars]
+        return text
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data; a value that JSON cannot say stands there as text."""
+        secrets = self._kept_out
         return {
-            "tool": self.tool,
+            "tool": secrets.redact(self.tool),
             "ok": self.ok,
-            "value": plain(self.value),
+            "value": secrets.redact_values(plain(self.value)),
             "error": self.error.to_dict() if self.error else None,
             "attempts": self.attempts,
             "duration": self.duration,
         }
+
+    @property
+    def _kept_out(self) -> Secrets:
+        return Secrets() if self._secrets is None else self._secrets
+
+    # What it keeps out of sight is no part of the outcome.
+
+    def __repr__(self) -> str:
+        return f"ToolResult({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [(name, getattr(self, name)) for name in self.__struct_fields__ if name != "_secrets"]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ToolResult):
+            return NotImplemented
+        return self.__rich_repr__() == other.__rich_repr__()
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.__rich_repr__()))
+
+
+def byte_limit(most: float) -> float:
+    """`most` if it can be `max_result_bytes`: a whole number, or infinity."""
+    return most if most == math.inf else count(most, "max_result_bytes")  # type: ignore[arg-type]
+
+
+def bounded(value: Any, call: Call, most: float) -> Any:
+    """The value; InvalidResult if it has more bytes than that, as text, as data or as JSON."""
+    kind = type(value)
+    if kind in _SMALL or most == math.inf:
+        return value
+    if kind is str and 4 * len(value) <= most:
+        return value
+    size, exact = bytes_of(value, most)
+    if size > most:
+        del value  # the traceback would keep it
+        raise InvalidResult(
+            f"the result of {call.name!r} is {'' if exact else 'at least '}{size:,} bytes, "
+            f"more than max_result_bytes={most}; return less, or raise the limit"
+        )
+    return value
 
 
 def complete(error: ToolError, call: Call) -> None:
@@ -79,88 +141,46 @@ def complete(error: ToolError, call: Call) -> None:
 
 def describe(error: BaseException, call: Call, elapsed: float) -> ErrorInfo:
     """What is known of a call that failed with `error`; its message may be shown to a model."""
-    info, tool = call.info, call.tool
-    code, message, correlation_id = ErrorCode.TOOL_FAILED, message_of(error), ""
-    retryable, retry_after = False, info.retry_after
+    info = call.info
+    code, retryable, retry_after = ErrorCode.TOOL_FAILED, False, info.retry_after
     if isinstance(error, ToolError):
         code, retryable = error.code, error.retryable
         said = error.retry_after
         if isinstance(said, int | float) and 0 <= said < math.inf:
             retry_after = said
-    elif tool is not None and tool.exposes(error):
-        message = f"{type(error).__name__}: {message}".removesuffix(": ")
-    else:
-        correlation_id = info.correlation_id
-        message = f"{type(error).__name__}: details are not shown (reference {correlation_id})"
+    message, hidden = _said(error, call)
     return ErrorInfo(
         code=code,
-        message=message,
-        tool=call.name,
+        message=call.host.secrets.redact(encodable(message)),
+        tool=call.host.secrets.redact(call.name),
         type=type(error).__name__,
         attempts=info.attempts,
         elapsed=elapsed,
         retryable=retryable,
         retry_after=retry_after,
         outcome_unknown=info.outcome_unknown,
-        correlation_id=correlation_id,
+        correlation_id=info.correlation_id if hidden else "",
         earlier=tuple(_earlier(failed, call) for failed in info.earlier or ()),
         cause=error,
     )
+
+
+def _said(error: BaseException, call: Call, levels: int = 3) -> tuple[str, bool]:
+    """What a model may be shown of an error, and whether something of it is hidden."""
+    name = type(error).__name__
+    if isinstance(error, ToolError):
+        return message_of(error), False
+    if call.tool is not None and call.tool.exposes(error):
+        return f"{name}: {message_of(error)}".removesuffix(": "), False
+    if isinstance(error, BaseExceptionGroup) and levels:  # of several branches: each by its own right
+        found = [_said(part, call, levels - 1) for part in error.exceptions[:SHOWN_FAILURES]]
+        left = len(error.exceptions) - len(found)
+        more = [f"and {left} more"] if left else []
+        return f"{name}: {'; '.join([text for text, _ in found] + more)}", any(hidden for _, hidden in found)
+    return f"{name}: details are not shown (reference {call.info.correlation_id})", True
 
 
 def _earlier(error: BaseException, call: Call) -> ErrorInfo:
     alone = Call(call.name, call.tool, call.given, None, call.host)
     alone.info.attempts, alone.info._correlation_id = 1, call.info.correlation_id
     return describe(error, alone, 0.0)
-
-
-def as_text(value: Any) -> str:
-    """A value for a reader of text: strings as they are, bytes by their size, the rest as JSON."""
-    if isinstance(value, str):
-        return str.__str__(value)  # of an enum its text, not its name
-    if isinstance(value, bytes | bytearray | memoryview):
-        return f"<{memoryview(value).nbytes} bytes>"
-    return _as_json(value)
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON data; what JSON cannot say stands there as text."""
-    try:
-        return json.loads(_as_json(value), parse_constant=str)
-    except (ValueError, RecursionError):  # an integer with more digits than Python reads, or too deep
-        return _unsayable(value)
-
-
-def _as_json(value: Any) -> str:
-    """The value as JSON; where it is odd in some part, as much of it as can be said."""
-    from pydantic_core import to_json
-
-    if isinstance(value, Iterator):
-        return json.dumps(_unsayable(value))  # it may have no end, and can be read only once
-    with contextlib.suppress(Exception):  # it may be any object, with any fault
-        return to_json(value, fallback=_fallback, inf_nan_mode="strings", bytes_mode="base64").decode()
-    try:
-        # Slower, and takes half a surrogate pair, as it comes out of foreign JSON.
-        return _encodable(json.dumps(value, default=_fallback, ensure_ascii=False))
-    except Exception:  # noqa: BLE001  as above
-        return json.dumps(_unsayable(value))
-
-
-def _encodable(text: str) -> str:
-    """The same text, without the half surrogate pairs that no encoding can carry."""
-    if text.isascii():
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _unsayable(value: Any) -> str:
-    return f"<{type(value).__name__}>"  # not its repr: that may hold an address or a secret
-
-
-def _fallback(value: Any) -> Any:
-    if isinstance(value, msgspec.Struct):
-        config = value.__struct_config__
-        tag = {config.tag_field: config.tag} if config.tag_field else {}
-        values = (getattr(value, name) for name in value.__struct_fields__)
-        return tag | dict(zip(value.__struct_encode_fields__, values, strict=True))
-    return _unsayable(value)

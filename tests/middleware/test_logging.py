@@ -92,21 +92,21 @@ async def test_arguments_are_left_out_unless_asked_for():
     silent, silent_records = logged(Give())
     open_, open_records = logged(Give(), arguments=True)
     for registry in (silent, open_):
-        registry.tool(lambda secret: secret, name="echo")
-        await registry.call("echo", secret="s3cret")
+        registry.tool(lambda letter: letter, name="echo")
+        await registry.call("echo", letter="dear all")
 
-    assert "s3cret" not in str(silent_records)
-    assert open_records[0]["arguments"] == {"secret": "s3cret"}
+    assert "dear all" not in str(silent_records)
+    assert open_records[0]["arguments"] == {"letter": "dear all"}
 
 
-@pytest.mark.parametrize("given", [b'{"secret": "s3cret"}', '{"secret": "s3cret"}'])
-async def test_arguments_that_came_as_json_are_shown_as_text(given):
+@pytest.mark.parametrize("given", [b'{"letter": "dear all"}', '{"letter": "dear all"}'])
+async def test_arguments_that_came_as_json_are_shown_as_data(given):
     registry, records = logged(Give(), arguments=True)
-    registry.tool(lambda secret: secret, name="echo")
+    registry.tool(lambda letter: letter, name="echo")
 
     await registry.execute("echo", given)
 
-    assert records[0]["arguments"] == '{"secret": "s3cret"}'
+    assert records[0]["arguments"] == {"letter": "dear all"}
 
 
 @pytest.mark.parametrize(("arguments", "shown"), [(False, False), (True, True)])
@@ -114,13 +114,13 @@ async def test_the_values_of_wrong_arguments_are_left_out_too(arguments, shown):
     registry, records = logged(Give(), arguments=arguments)
 
     @registry.tool
-    async def login(password: str) -> None:
-        """Log in."""
+    async def post(letter: str) -> None:
+        """Send it."""
 
-    await registry.execute("login", {"password": ["s3cret"]})
+    await registry.execute("post", {"letter": ["dear all"]})
 
-    assert records[1]["message"].startswith("invalid arguments for 'login': argument 'password' should be")
-    assert ("s3cret" in str(records)) is shown
+    assert records[1]["message"].startswith("invalid arguments for 'post': argument 'letter' should be")
+    assert ("got ['dear all']" in records[1]["message"]) is shown
 
 
 async def test_arguments_that_are_none_are_logged_as_they_are():
@@ -188,12 +188,20 @@ async def test_the_duration_is_in_whole_microseconds():
     assert records[1]["duration"] == 0.333333
 
 
-async def test_arguments_that_are_no_text_are_shown_as_far_as_they_can_be():
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (b"\xff{}", "<3 bytes, no JSON>"),
+        ('{"password": "s3', "<16 characters, no JSON>"),
+        ("[" * 100_000, "<100000 characters, no JSON>"),
+    ],
+)
+async def test_arguments_that_are_no_json_have_no_keys_to_mask_by_and_are_not_shown(given, shown):
     registry, records = logged(Give(), arguments=True)
 
-    await registry.execute("t", b"\xff{}")
+    await registry.execute("t", given)
 
-    assert records[0]["arguments"] == "\N{REPLACEMENT CHARACTER}{}"
+    assert records[0]["arguments"] == shown
 
 
 async def test_arguments_are_a_copy_of_what_the_caller_gave():
@@ -226,3 +234,110 @@ async def test_a_signature_that_can_make_no_tool_has_its_traceback_in_the_log():
 
     assert records[1]["exc_info"] is result.error.cause
     assert records[1]["correlation_id"] == result.error.correlation_id
+
+
+class TestSecrets:
+    """What must not be read in a log."""
+
+    @pytest.mark.parametrize("given", [{"db_password": "hunter2"}, b'{"db_password": "hunter2"}'])
+    async def test_arguments_are_masked_by_the_name_of_their_key(self, given):
+        registry, records = logged(Give(), arguments=True)
+
+        await registry.execute("t", given)
+
+        assert records[0]["arguments"] == {"db_password": "[redacted]"}
+
+    @pytest.mark.parametrize("given", [{"to": "key s3cret-key"}, b'{"to": "key s3cret-key"}'])
+    async def test_arguments_are_masked_by_their_value(self, given):
+        registry, records = logged(Give(), arguments=True)
+        registry.secrets.add("s3cret-key")
+
+        await registry.execute("t", given)
+
+        assert records[0]["arguments"] == {"to": "key [redacted]"}
+
+    async def test_a_wrong_value_is_not_shown_where_an_argument_is_masked(self):
+        registry, records = logged(Give(), arguments=True)
+        registry.tool(anyio.sleep, name="nap")
+
+        await registry.execute("nap", {"delay": {"password": "hunter2"}})
+
+        assert records[1]["message"].startswith("invalid arguments for 'nap': argument 'delay' should be")
+        assert "hunter2" not in str(records)
+
+    @pytest.mark.parametrize("error", [Denied("for s3cret-key"), ValueError("for s3cret-key")])
+    async def test_messages_are_masked(self, error):
+        registry, records = logged(Fail(error))
+        registry.secrets.add("s3cret-key")
+
+        await registry.execute("t")
+
+        assert records[1]["message"] == "for [redacted]"
+
+    async def test_a_traceback_is_text_without_secrets(self):
+        error = OSError("at s3cret-key")
+        error.__cause__ = KeyError("from s3cret-key")
+        error.add_note("sent s3cret-key")
+        registry, records = logged(Fail(error))
+        registry.secrets.add("s3cret-key")
+
+        await registry.execute("t")
+
+        assert "exc_info" not in records[1]
+        assert "s3cret-key" not in str(records)
+        for said in ("OSError: at [redacted]", "KeyError: 'from [redacted]'", "\nsent [redacted]"):
+            assert said in records[1]["exception"]
+
+    def test_structlog_writes_the_text_of_the_traceback(self):
+        record = {"exception": "Traceback: [redacted]"}
+
+        kept = structlog.processors.format_exc_info(None, "warning", dict(record))
+        rendered = structlog.dev.ConsoleRenderer(colors=False)(None, "warning", dict(record))
+
+        assert kept == record
+        assert "Traceback: [redacted]" in rendered
+
+    async def test_the_name_that_was_called_is_masked(self):
+        registry, records = logged(Give())
+        registry.secrets.add("s3cret-key")
+
+        await registry.execute("s3cret-key")
+
+        assert {record["tool"] for record in records} == {"[redacted]"}
+
+    async def test_the_name_that_was_called_is_masked_when_only_failures_are_logged(self):
+        registry, records = logged(Give(), level=logging.WARNING)
+        registry.secrets.add("s3cret-key")
+
+        await registry.execute("s3cret-key")
+
+        assert records[0]["tool"] == "[redacted]"
+
+
+STEERS = "one\r\ntwo\x1b[2J\u202e"
+ESCAPED = "one\\r\\ntwo\\x1b[2J\\u202e"
+
+
+class TestOneLine:
+    """What callers say breaks no line and steers no terminal."""
+
+    async def test_in_the_name_of_a_tool(self):
+        registry, records = logged(Give())
+
+        await registry.execute(STEERS)
+
+        assert {record["tool"] for record in records} == {ESCAPED}
+
+    async def test_in_arguments_and_their_names(self):
+        registry, records = logged(Give(), arguments=True)
+
+        await registry.execute("t", {STEERS: [STEERS, {"a": STEERS}, 5]})
+
+        assert records[0]["arguments"] == {ESCAPED: [ESCAPED, {"a": ESCAPED}, 5]}
+
+    async def test_in_messages(self):
+        registry, records = logged(Fail(Denied(STEERS)))
+
+        await registry.execute("t")
+
+        assert records[1]["message"] == ESCAPED

@@ -21,6 +21,7 @@ from toolcase import (
     ExecutionContext,
     Inner,
     InvalidArguments,
+    Part,
     PolicyRef,
     Registry,
     RequestContext,
@@ -182,7 +183,15 @@ async def reads_a_result() -> str:
         assert_type(result.error, ErrorInfo)
         assert_type(result.error.retry_after, float | None)
     assert_type(result.unwrap(), Any)
+    assert_type(result.content, tuple[Part, ...])
     return result.for_model(max_chars=500)
+
+
+def keeps_secrets() -> None:
+    """Values, and the names of keys."""
+    registry.secrets.add("s3cret", b"s3cret")
+    assert_type(registry.secrets.redact("text"), str)
+    registry.secrets.add_key(b"pin")  # type: ignore[arg-type]
 
 
 async def uses_a_view() -> None:

@@ -12,9 +12,9 @@ from toolcase.cli.application import load
 from toolcase.cli.exits import exit_of
 from toolcase.cli.parameters import parse
 from toolcase.cli.settings import Settings, print_json
+from toolcase.content import as_text
 from toolcase.errors import ErrorInfo, ToolError
 from toolcase.registry import Registry
-from toolcase.result import as_text
 from toolcase.schema import Arguments
 
 

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from toolcase.call import Call, Inner, Stage
+from toolcase.content import as_text
 from toolcase.errors import ErrorCode, ToolError, ToolTimeout
 from toolcase.events import (
     AttemptStarted,
@@ -18,7 +19,6 @@ from toolcase.events import (
     RetriesExhausted,
     RetryScheduled,
 )
-from toolcase.result import as_text
 
 SHOWN_CHARACTERS = 80
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -11,6 +11,8 @@ import structlog
 
 from toolcase.call import Call, Inner, Stage
 from toolcase.errors import ErrorCode, InvalidArguments, ToolError, message_of
+from toolcase.events import traceback_of
+from toolcase.plain import plain, printable
 
 
 @dataclass(slots=True)
@@ -19,7 +21,8 @@ class LoggingMiddleware:
 
     Records carry tool, attempts and duration (seconds); a failure also its code, its class, its message, and,
     where that message is not shown to models, the correlation id that they were shown, and the traceback.
-    Failures are logged at WARNING, the rest at `level`. Arguments are left out unless `arguments=True`.
+    Failures are logged at WARNING, the rest at `level`. Arguments are left out unless `arguments=True`. The
+    registry's secrets are masked, and what callers gave is written on one line.
     """
 
     logger: Any = None
@@ -37,7 +40,9 @@ class LoggingMiddleware:
         loud = log.is_enabled_for(self.level)
         facts: dict[str, Any] = {}
         if loud:
-            facts = {"tool": call.name, **({"arguments": _given(call)} if self.arguments else {})}
+            facts = {"tool": _name(call)}
+            if self.arguments:
+                facts["arguments"] = _shown(call.host.secrets.redact_data(_given(call)))
             log.log(self.level, "call.started", **facts)
         try:
             value = await inner(call)
@@ -45,7 +50,7 @@ class LoggingMiddleware:
             log.log(
                 logging.WARNING,
                 "call.failed",
-                **{"tool": call.name, **facts},
+                **{"tool": _name(call), **facts},
                 **_failure(error, call, self.arguments),
             )
             raise
@@ -58,12 +63,28 @@ class LoggingMiddleware:
         return value
 
 
+def _name(call: Call) -> str:
+    return printable(call.host.secrets.redact(call.name))
+
+
 def _given(call: Call) -> Any:
-    """The arguments as the caller gave them: a mapping, or JSON as text."""
+    """The arguments as the caller gave them, as plain data; text that is no JSON has no keys to mask by."""
     given = call.given
-    if isinstance(given, bytes):
-        return given.decode(errors="replace")
-    return dict(given) if isinstance(given, Mapping) else given
+    if isinstance(given, bytes | str):
+        try:
+            return json.loads(given)
+        except (ValueError, RecursionError):
+            return f"<{len(given)} {'bytes' if isinstance(given, bytes) else 'characters'}, no JSON>"
+    return plain(given)
+
+
+def _shown(data: Any) -> Any:
+    """Plain data whose texts, which come from a caller, fit on one line and steer no terminal."""
+    if isinstance(data, str):
+        return printable(data)
+    if isinstance(data, dict):
+        return {printable(name): _shown(item) for name, item in data.items()}
+    return [_shown(item) for item in data] if isinstance(data, list) else data
 
 
 def _spent(call: Call) -> dict[str, Any]:
@@ -71,12 +92,22 @@ def _spent(call: Call) -> dict[str, Any]:
 
 
 def _failure(error: Exception, call: Call, shows_arguments: bool) -> dict[str, Any]:
-    facts = {**_spent(call), "error": type(error).__name__, "message": message_of(error)}
-    if isinstance(error, InvalidArguments) and not shows_arguments:
-        facts["message"] = error.without_values
+    secrets, message = call.host.secrets, message_of(error)
+    if isinstance(error, InvalidArguments):
+        given = _given(call) if shows_arguments else None
+        if not shows_arguments or secrets.redact_data(given) != given:
+            message = error.without_values
+    facts = {
+        **_spent(call),
+        "error": type(error).__name__,
+        "message": printable(secrets.redact(message)),
+    }
     if isinstance(error, ToolError):
         return {**facts, "code": error.code.value}
     facts["code"] = ErrorCode.TOOL_FAILED.value
     if call.tool is not None and call.tool.exposes(error):
         return facts
-    return {**facts, "correlation_id": call.info.correlation_id, "exc_info": error}
+    facts["correlation_id"] = call.info.correlation_id
+    if secrets:  # structlog would write it out as it is
+        return {**facts, "exception": traceback_of(error, secrets)}
+    return {**facts, "exc_info": error}
