@@ -10,9 +10,9 @@ import weakref
 import anyio
 import pytest
 
-from toolcase import CancellationToken, ExecutionContext, Registry, RunCancelled
+from toolcase import Call, CancellationToken, ExecutionContext, Registry, RunCancelled
 from toolcase.runtime import RetryMiddleware, RetryPolicy
-from toolcase.testing import current_clock
+from toolcase.testing import Give, Hang, Script, current_clock
 
 
 def cancelled(reason="enough"):
@@ -304,43 +304,143 @@ class TestWait:
         assert child.is_cancelled
 
 
-class TestInATool:
-    """A tool that looks at the token of its call."""
+class TestInACall:
+    """A call that is made with a token."""
 
-    def registry(self, tool):
-        registry = Registry(context=ExecutionContext(cancellation=cancelled()))
+    def registry(self, *tools):
+        registry = Registry()
         registry.use(RetryMiddleware(RetryPolicy(retry_on=Exception)))
-        registry.add(tool)
+        registry.add(*tools)
         return registry
 
-    async def test_stops_with_no_result_and_no_second_try(self):
-        starts = []
+    async def test_is_not_begun_once_the_token_is_cancelled(self):
+        script = Script(Give(1))
+
+        with pytest.raises(RunCancelled, match="enough"):
+            await self.registry(script.tool("t")).execute("t", context=asking(cancelled()))
+
+        assert script.starts == []
+
+    async def test_is_interrupted_and_waited_for(self):
+        script, token = Script(Hang(cleanup=2)), CancellationToken()
+        registry = self.registry(script.tool("t"))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(cancel_after, token, 3)
+            with pytest.raises(RunCancelled, match="^the user left$"):
+                await registry.execute("t", context=asking(token))
+
+        assert (script.cancelled, script.running) == (1, 0)
+        assert current_clock().now == pytest.approx(5)
+
+    async def test_is_interrupted_in_a_view_too(self):
+        token = CancellationToken()
+        view = self.registry(Script(Hang()).tool("t")).view(context=asking(token))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(cancel_after, token, 3)
+            with pytest.raises(RunCancelled):
+                await view.call("t")
+
+    async def test_ends_its_child_calls_with_it(self):
+        child, token = Script(Hang()), CancellationToken()
+        registry = self.registry(child.tool("child"))
+
+        @registry.tool
+        async def parent() -> None:
+            await registry.call("child")
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(cancel_after, token, 3)
+            with pytest.raises(RunCancelled):
+                await registry.execute("parent", context=asking(token))
+
+        assert (child.cancelled, child.running) == (1, 0)
+
+    async def test_tells_the_thread_of_a_synchronous_tool(self):
+        token, told = CancellationToken(), threading.Event()
+
+        def work(call: Call) -> None:
+            token.cancel()
+            while not call.cancelled:
+                told.wait(0.001)
+            told.set()
+
+        with pytest.raises(RunCancelled):
+            await self.registry(work).execute("work", context=asking(token))
+
+        assert told.wait(20)
+
+    async def test_stops_where_its_tool_looks(self):
+        token, starts = CancellationToken(), []
 
         async def work(context: ExecutionContext) -> None:
             starts.append(1)
-            context.cancellation.raise_if_cancelled()
-
-        with pytest.raises(RunCancelled, match="enough"):
-            await self.registry(work).execute("work")
-
-        assert starts == [1]
-
-    async def test_stops_in_its_thread_too(self):
-        def work(context: ExecutionContext) -> None:
-            context.cancellation.raise_if_cancelled()
-
-        with pytest.raises(RunCancelled, match="enough"):
-            await self.registry(work).execute("work")
-
-    async def test_is_not_held_up_by_code_that_catches_every_error(self):
-        async def work(context: ExecutionContext) -> str:
+            token.cancel("enough")
             try:
                 context.cancellation.raise_if_cancelled()
             except Exception:
-                return "went on"
+                starts.append("held up")
 
-        with pytest.raises(RunCancelled):
-            await self.registry(work).call("work")
+        with pytest.raises(RunCancelled, match="enough"):
+            await self.registry(work).execute("work", context=asking(token))
+
+        assert starts == [1]
+
+    async def test_is_not_tried_again_once_the_token_is_cancelled(self):
+        token, starts = CancellationToken(), []
+
+        async def fails() -> None:
+            starts.append(1)
+            token.cancel()
+            raise ConnectionError("lost")
+
+        registry = self.registry(fails)
+
+        result = await registry.execute("fails", context=asking(token))
+
+        assert (result.error.type, starts) == ("ConnectionError", [1])
+
+    async def test_knows_that_it_was_called_off(self):
+        token, seen = CancellationToken(), []
+
+        async def look(call: Call) -> None:
+            seen.append(call.cancelled)
+            token.cancel()
+            seen.append(call.cancelled)
+
+        await self.registry(look).execute("look", context=asking(token))
+
+        assert seen == [False, True]
+
+    async def test_leaves_nothing_with_the_token(self):
+        token = CancellationToken()
+
+        await self.registry(Script(Give(1)).tool("t")).execute("t", context=asking(token))
+
+        assert not token._callbacks
+
+    async def test_an_outer_cancellation_stays_one(self):
+        token = CancellationToken()
+        registry = self.registry(Script(Hang()).tool("t"))
+
+        with anyio.move_on_after(3) as scope:
+            await registry.execute("t", context=asking(token))
+
+        assert scope.cancelled_caught
+
+    def test_a_registrys_own_context_has_none(self):
+        with pytest.raises(TypeError, match="a registry's own context cannot have a cancellation token"):
+            Registry(context=asking(CancellationToken()))
+
+
+def asking(token):
+    return ExecutionContext(cancellation=token)
+
+
+async def cancel_after(token, seconds):
+    await anyio.sleep(seconds)
+    token.cancel("the user left")
 
 
 def test_shows_whether_it_is_cancelled():

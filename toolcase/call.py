@@ -161,9 +161,9 @@ class Call(msgspec.Struct, eq=False):
 
     @property
     def cancelled(self) -> bool:
-        """In the thread of a synchronous tool: whether nobody waits for it any more, so that it may stop."""
-        held = leash.get()
-        return held is not None and held.ended
+        """Whether this may stop: its run was called off, or nobody waits for its thread any more."""
+        held, token = leash.get(), self.context.cancellation
+        return (held is not None and held.ended) or (token is not None and token.is_cancelled)
 
     @property
     def elapsed(self) -> float:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Callable
-from typing import Any, NoReturn
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn, TypeVar
+
+import anyio
 
 from toolcase.threads import wakeup
+
+T = TypeVar("T")
+
+CALLED_OFF = "the run was cancelled"
 
 
 class RunCancelled(BaseException):
@@ -21,8 +27,9 @@ class RunCancelled(BaseException):
 class CancellationToken:
     """Says to all who hold it that a run is to end. It says so once, and for good.
 
-    Cooperative: it interrupts nobody by itself. Every method may be used from any thread; none but `wait`
-    needs an event loop, and none waits for a lock, so a signal handler may cancel too.
+    Cooperative: it interrupts nobody who did not ask for it. A registry does, for each call that is made with
+    a context which has one. Every method may be used from any thread; none but `wait` and `interrupt` need an
+    event loop, and none waits for a lock, so a signal handler may cancel too.
     """
 
     __slots__ = ("__weakref__", "_callbacks", "_parent", "_said")
@@ -53,7 +60,7 @@ class CancellationToken:
     def raise_if_cancelled(self) -> None:
         """RunCancelled with the reason, once it is cancelled. For tools, where they can stop."""
         if self._said:
-            raise RunCancelled(self.reason or "the run was cancelled")
+            raise RunCancelled(self.reason or CALLED_OFF)
 
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Have the callback called once when it is cancelled; gives what takes it off again.
@@ -98,6 +105,18 @@ class CancellationToken:
             await wait()
         finally:
             remove()
+
+    async def interrupt(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Run it to its end, or cancel it with the token: RunCancelled then, once it has stopped."""
+        self.raise_if_cancelled()
+        _, post, _ = wakeup()
+        with anyio.CancelScope() as scope:
+            remove = self.on_cancel(lambda: post(scope.cancel))
+            try:
+                return await work()
+            finally:
+                remove()
+        raise RunCancelled(self.reason or CALLED_OFF)
 
     def _tell(self, key: object) -> None:
         callback = self._callbacks.pop(key, None)

@@ -12,6 +12,7 @@ import anyio
 
 from toolcase.blocking import Blocking
 from toolcase.call import Call, CallInfo, Inner, Middleware, Stage, running
+from toolcase.cancellation import CancellationToken
 from toolcase.catalogue import Catalogue, unknown
 from toolcase.chain import Used, arrange, compile_chain, compile_refusal, flat, label, run_chain
 from toolcase.clock import Clock, SystemClock, count, current_loop, seconds, turns
@@ -66,6 +67,11 @@ class Registry(Catalogue):
         self._max_result_bytes = byte_limit(max_result_bytes)
         self.max_depth = count(max_depth, "max_depth", least=0)
         self._context = context or ExecutionContext()
+        if self._context.cancellation is not None:
+            raise TypeError(
+                "a registry's own context cannot have a cancellation token; "
+                "give it with the call, or to a view"
+            )
         self._used: tuple[Used, ...] = ()
         self._listeners: tuple[Callable[[Event], None], ...] = ()
         self._life = Lifetime(self, grace=grace, stall_seconds=stall_seconds)
@@ -223,6 +229,8 @@ class Registry(Catalogue):
                     "a tool that may do so says detached=True"
                 )
             call._context = context if parent is None else context.child()
+            if context.cancellation is not None:
+                chain = _interrupted(chain, context.cancellation)
         if idempotency_key is not None:
             call.info._context = replace(call.context, idempotency_key=idempotency_key)
         if refused is None:
@@ -336,6 +344,15 @@ class Registry(Catalogue):
             duration=self._now() - info.started,
             _secrets=self.secrets,
         )
+
+
+def _interrupted(chain: Inner, token: CancellationToken) -> Inner:
+    """The same way, left when the token is cancelled."""
+
+    async def run(call: Call) -> Any:
+        return await token.interrupt(partial(chain, call))
+
+    return run
 
 
 def _too_deep(call: Call, around: Call, limit: int) -> Denied:

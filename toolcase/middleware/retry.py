@@ -149,6 +149,8 @@ class RetryMiddleware:
     def _reason(self, call: Call, ended: _Attempt, asked: float | None) -> str:
         """Why there can be no further attempt, whatever the time; nothing where there can be one."""
         policy = self.policy
+        if call.cancelled:
+            return "the run was cancelled"
         if policy.max_attempts == 1:
             return "the policy allows one attempt"
         if self._repeats_an_effect(call, ended):
