@@ -171,6 +171,62 @@ async def test_a_call_in_flight_may_make_child_calls_while_the_registry_is_left(
     assert result.value == "child"
 
 
+async def test_a_child_of_another_registrys_call_is_cut_off_too():
+    script = Script(Hang())
+    registry, other = made(script.tool("child"), grace=1), made()
+
+    @other.tool
+    async def parent() -> str:
+        return (await registry.execute("child")).error.code
+
+    async with anyio.create_task_group() as tasks:
+        async with registry:
+            tasks.start_soon(other.execute, "parent")
+            await anyio.wait_all_tasks_blocked()
+
+        assert script.running == 0
+
+
+async def test_a_child_of_another_registrys_call_is_refused_once_it_is_left():
+    registry, other = made(Script(Give(1)).tool("child")), made()
+    other.tool(lambda: registry.blocking().execute("child").error.code, name="sync")
+
+    @other.tool
+    async def parent() -> str:
+        return (await registry.execute("child")).error.code
+
+    async with registry:
+        pass
+
+    assert await other.call("parent") == await other.call("sync") == "UNAVAILABLE"
+
+
+async def test_a_call_that_comes_back_through_another_registry_is_let_in():
+    registry, other = made(Script(Give("back")).tool("child"), grace=5), made()
+    other.tool(lambda: registry.blocking().call("child"), name="other")
+
+    @registry.tool
+    async def parent() -> str:
+        await anyio.sleep(2)
+        return await other.call("other")
+
+    (result,) = await left_while(registry, "parent")
+
+    assert result.value == "back"
+
+
+async def test_a_tool_cannot_leave_the_registry_in_which_it_runs():
+    registry = made(grace=1)
+
+    @registry.tool
+    async def leaves() -> None:
+        await registry.__aexit__()
+
+    async with registry:
+        with pytest.raises(RuntimeError, match="^'leaves' cannot leave the registry in which it runs"):
+            await registry.call("leaves")
+
+
 async def test_calls_from_outside_are_refused_once_leaving_has_begun():
     registry = made(Script(Hang()).tool("slow"), Script(Give()).tool("t"), grace=5)
     refused = []

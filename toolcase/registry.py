@@ -123,6 +123,7 @@ class Registry(Catalogue):
 
         A call that is cut off ends with `Unavailable` once its tool has stopped, and is reported as
         `CallStopped`. Child calls of those in flight are let in. Entered again, it takes calls again.
+        RuntimeError in a tool that runs in it.
         """
         self._ready.clear()
         await self._life.leave()
@@ -227,7 +228,7 @@ class Registry(Catalogue):
         outlived = None
         if around is not None and around.info._ended:
             outlived, around = around, None
-        tool, chain = self._ready.get(name) or self._prepare(name, inside=around is not None)
+        tool, chain = self._ready.get(name) or self._prepare(name, around)
         parent, context = (None, self._context) if detached else (around, None)
         if parent is None and not detached:
             # A task that outlived its call speaks for the same caller, on its own.
@@ -270,11 +271,10 @@ class Registry(Catalogue):
         """The event loop in which we are in use, if it still runs."""
         return self._loop if self._loop is not None and turns(self._loop) else None
 
-    def _prepare(self, name: str, *, inside: bool) -> tuple[Tool[..., Any] | None, Inner]:
+    def _prepare(self, name: str, around: Call | None) -> tuple[Tool[..., Any] | None, Inner]:
         """Compile the way for a name; one that cannot be called gets a way that ends in the error."""
         try:
-            if not inside:
-                self._life.admit(name)
+            self._life.admit(name, around)
             tool = self._callable(name)
             chain = self._life.around(compile_chain(tool, self._used))
         except (ToolError, TypeError) as error:  # a TypeError says that its signature cannot make a tool
