@@ -1,6 +1,7 @@
 """A registry's verbs without await: in scripts, in other threads, in synchronous tools."""
 
 import asyncio
+import concurrent.futures
 import contextvars
 import signal
 import threading
@@ -95,6 +96,49 @@ class TestInAScript:
 
         with pytest.raises(Unavailable, match="closed"):
             tools.call("loop")
+
+    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+    def test_threads_that_call_at_once_share_a_loop(self, registry, backend):
+        tools = registry.blocking(backend=backend)
+
+        with concurrent.futures.ThreadPoolExecutor(16) as threads:
+            sums = list(threads.map(lambda n: tools.call("add", a=n, b=1), range(100)))
+
+        assert sums == list(range(1, 101))
+        assert registry.inflight() == []
+
+    def test_blocks_may_nest(self, registry):
+        tools = registry.blocking()
+
+        with tools:
+            with tools:
+                inner = tools.call("loop")
+            assert tools.call("loop") == inner
+
+        assert not registry._life.entered
+
+    def test_a_block_enters_the_registry_where_a_call_of_another_thread_has_made_the_loop(self, registry):
+        registry.add(Script(Hang()).tool("hang"))
+        other = threading.Thread(target=registry.blocking().execute, args=("hang",), kwargs={"timeout": 0.3})
+        other.start()
+        while not registry.inflight():
+            threading.Event().wait(0.001)
+
+        with registry.blocking() as tools:
+            other.join(LONG)
+
+            assert registry._life.entered
+            assert tools.call("add", a=1, b=2) == 3
+
+    def test_a_block_that_could_not_be_entered_leaves_no_loop(self, registry, monkeypatch):
+        before = threading.active_count()
+        monkeypatch.setattr(registry._life, "entered", True)
+
+        with pytest.raises(RuntimeError, match="entered already"), registry.blocking():
+            pass
+
+        assert threading.active_count() == before
+        assert registry.blocking().call("add", a=1, b=2) == 3
 
     def test_no_thread_is_left(self, registry):
         before = threading.active_count()

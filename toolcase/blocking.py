@@ -11,18 +11,18 @@ import contextvars
 import math
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, ExitStack
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, Protocol, Self
 
 import anyio
 import anyio.lowlevel
-from anyio.from_thread import start_blocking_portal
 
 from toolcase.call import running
 from toolcase.clock import asyncio_task, current_loop, turns
 from toolcase.context import ExecutionContext
 from toolcase.errors import Unavailable
+from toolcase.portal import Portal
 from toolcase.result import ToolResult
 from toolcase.schema import Arguments
 from toolcase.threads import Leash, leash, poster
@@ -56,36 +56,27 @@ class Blocking:
     """A registry's verbs without `await`; made by `Registry.blocking` and `View.blocking`.
 
     A call runs in the event loop in which the registry is in use, from whatever thread it comes. Where there
-    is none, each call gets a loop of its own, in a thread that ends with it; `with` gives one loop to all
-    calls of the block, and enters the registry there.
+    is none, a call gets a loop in a thread that ends with it, and calls that are made meanwhile share it;
+    `with` gives one loop to all calls of the block, and enters the registry there.
 
     In a synchronous tool a call made here is a child call: it has the context and the deadline of the call
     around it, and is cancelled when nobody waits for the tool any more. RuntimeError in a thread whose event
     loop runs: `await` the registry's own verbs there.
     """
 
-    def __init__(
-        self,
-        verbs: Verbs,
-        *,
-        loop: Callable[[], Any],
-        enter: Callable[[], AbstractAsyncContextManager[Any]],
-        backend: str = "asyncio",
-    ) -> None:
-        self._verbs, self._loop, self._enter, self._backend = verbs, loop, enter, backend
-        self._open = ExitStack()
+    def __init__(self, verbs: Verbs, *, portal: Portal, backend: str = "asyncio") -> None:
+        self._verbs, self._portal, self._backend = verbs, portal, backend
+        self._open: list[ExitStack] = []  # several where blocks nest, or threads share this
 
     def __enter__(self) -> Self:
         _refuse_in_a_loop()
         with ExitStack() as stack:
-            if self._loop() is None:
-                portal = stack.enter_context(start_blocking_portal(self._backend))
-                stack.enter_context(portal.wrap_async_context_manager(self._enter()))
-            self._open = stack.pop_all()
+            stack.enter_context(self._portal.entered(self._backend))
+            self._open.append(stack.pop_all())
         return self
 
     def __exit__(self, *raised: object) -> bool | None:
-        return self._open.__exit__(*raised)  # type: ignore[arg-type]
+        return self._open.pop().__exit__(*raised)  # type: ignore[arg-type]
 
     def call(self, name: str, /, **arguments: Any) -> Any:
         """As `Registry.call`."""
@@ -118,7 +109,7 @@ class Blocking:
 
     def of(self, verbs: Verbs) -> Blocking:
         """The verbs of another view, in the same loop."""
-        return Blocking(verbs, loop=self._loop, enter=self._enter, backend=self._backend)
+        return Blocking(verbs, portal=self._portal, backend=self._backend)
 
     def get(self, name: str) -> Tool[..., Any]:
         """As `Registry.get`."""
@@ -135,11 +126,8 @@ class Blocking:
     def _run(self, verb: Verb) -> Any:
         _refuse_in_a_loop()
         held = leash.get()
-        loop = self._loop() or (held and held.loop)
-        if loop is not None:
+        with self._portal.open(self._backend, otherwise=held and held.loop) as loop:
             return _run_in(loop, verb)
-        with start_blocking_portal(self._backend) as portal:
-            return _run_in(portal.call(_current_loop), verb)
 
 
 def _refuse_in_a_loop() -> None:
@@ -148,10 +136,6 @@ def _refuse_in_a_loop() -> None:
     except RuntimeError:
         return
     raise RuntimeError("an event loop runs in this thread; await the registry's own verbs here")
-
-
-async def _current_loop() -> Any:
-    return current_loop()
 
 
 def _run_in(loop: Any, verb: Verb) -> Any:

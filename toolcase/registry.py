@@ -18,6 +18,7 @@ from toolcase.context import ExecutionContext
 from toolcase.errors import Denied, InvalidArguments, ToolError, UnknownTool
 from toolcase.events import Event, ToolsChanged, report_to_log
 from toolcase.lifetime import Lifetime
+from toolcase.portal import Portal
 from toolcase.result import ToolResult, describe
 from toolcase.schema import Arguments
 from toolcase.threads import Threads
@@ -61,6 +62,7 @@ class Registry(Catalogue):
         self._used: tuple[Used, ...] = ()
         self._listeners: tuple[Callable[[Event], None], ...] = ()
         self._life = Lifetime(self, grace=grace, stall_seconds=stall_seconds)
+        self._portal = Portal(in_use=self._turning, settle=self._settle, enter=lambda: self)
         # What `current_loop` gave where we are in use, and the time there.
         self._loop: Any = None
         self._now: Callable[[], float] = self.clock.monotonic
@@ -137,7 +139,7 @@ class Registry(Catalogue):
 
         `backend` is for the loop that is made where the registry is not in use on one.
         """
-        return Blocking(self, loop=self._turning, enter=lambda: self, backend=backend)
+        return Blocking(self, portal=self._portal, backend=backend)
 
     async def call(self, name: str, /, **arguments: Any) -> Any:
         """The tool's value, or the error raised: its own exception as it is, a `ToolError` for ours."""
@@ -257,10 +259,13 @@ class Registry(Catalogue):
         return None
 
     def _settle(self, loop: Any) -> None:
-        """Belong to this event loop from now on; RuntimeError while the one before still runs."""
+        """Belong to this event loop from now on; RuntimeError while the one before still runs.
+
+        None is for the end of one that was ours.
+        """
         if loop is self._loop:
             return
-        if self._loop is not None and turns(self._loop):
+        if loop is not None and self._loop is not None and turns(self._loop):
             raise RuntimeError(
                 "this registry is in use on another event loop that still runs; make a registry for each "
                 "loop, or call this one from other threads through registry.blocking()"
