@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import contextvars
+import gc
 import signal
 import threading
 
@@ -78,6 +79,16 @@ class TestInAScript:
 
         with pytest.raises(TimeoutError, match="the tool's"):
             registry.blocking().call("fails")
+
+    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+    def test_an_exit_of_the_tool_ends_its_caller_and_not_the_loop(self, registry, backend):
+        registry.add(Script(Fail(SystemExit(3))).tool("exits"))
+
+        with registry.blocking(backend=backend) as tools:
+            with pytest.raises(SystemExit):
+                tools.call("exits")
+
+            assert tools.call("add", a=1, b=2) == 3
 
     def test_a_view_limits_it(self, registry):
         for tools in (registry.view(only="a*").blocking(), registry.blocking().view(only="a*")):
@@ -364,6 +375,25 @@ class TestInASynchronousTool:
         await registry.call("parent")
 
         assert threads == [threading.get_ident()]
+
+
+@pytest.mark.parametrize("name", ["add", "none"])
+async def test_a_call_from_a_thread_leaves_no_circle(registry, name):
+    arguments = {"a": 1, "b": 2} if name == "add" else {}
+    registry.tool(lambda: registry.blocking().execute(name, arguments).ok, name="parent")
+
+    gc.collect()
+    gc.disable()
+    try:
+        calls = calls_alive()
+        await registry.call("parent")
+        await until(lambda: calls_alive() == calls)
+    finally:
+        gc.enable()
+
+
+def calls_alive():
+    return sum(isinstance(found, Call) for found in gc.get_objects())
 
 
 class Steady:

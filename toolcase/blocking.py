@@ -127,7 +127,7 @@ class Blocking:
         _refuse_in_a_loop()
         held = leash.get()
         with self._portal.open(self._backend, otherwise=held and held.loop) as loop:
-            return _run_in(loop, verb)
+            return _run_in(loop, verb).result()  # in no variable, or an error would hold itself
 
 
 def _refuse_in_a_loop() -> None:
@@ -138,8 +138,8 @@ def _refuse_in_a_loop() -> None:
     raise RuntimeError("an event loop runs in this thread; await the registry's own verbs here")
 
 
-def _run_in(loop: Any, verb: Verb) -> Any:
-    """Run it as a task of that loop, and wait for it in this thread."""
+def _run_in(loop: Any, verb: Verb) -> concurrent.futures.Future[Any]:
+    """Run it as a task of that loop, and wait in this thread until it is done."""
     done: concurrent.futures.Future[Any] = concurrent.futures.Future()
     context, post, own = contextvars.copy_context(), poster(loop), Leash(loop)
     tasks: list[Any] = []  # asyncio itself keeps no task alive
@@ -161,7 +161,7 @@ def _run_in(loop: Any, verb: Verb) -> Any:
         if post(own.let_go):
             concurrent.futures.wait([done], STOP_SECONDS)
         raise
-    return done.result()
+    return done
 
 
 async def _work(verb: Verb, own: Leash, done: concurrent.futures.Future[Any]) -> None:
@@ -175,12 +175,16 @@ async def _work(verb: Verb, own: Leash, done: concurrent.futures.Future[Any]) ->
         done.set_exception(error)
     except BaseException as error:
         done.set_exception(_ended_by(error))
-        raise
+        if not isinstance(error, SystemExit):  # that ends the thread; this loop is not the caller's
+            raise
     else:
         if scope.cancelled_caught:
             done.set_exception(asyncio.CancelledError("nobody waits for this thread any more"))
         else:
             done.set_result(value)
+    finally:
+        running.set(None)  # no circle through this task's context and the deadline's task
+        del done  # an error holds this frame
 
 
 def _ended_by(error: BaseException) -> BaseException:

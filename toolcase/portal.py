@@ -1,4 +1,4 @@
-"""The event loop of a registry's blocking verbs: the one in which it is in use, or one that is made for them."""
+"""The event loop of blocking verbs: the one in which their registry is in use, or one made for them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Portal:
 
     @contextmanager
     def open(self, backend: str, *, otherwise: Any = None) -> Iterator[Any]:
-        """The loop in which the registry is in use, else `otherwise`, else one that lasts while this is open."""
+        """The loop in which the registry is in use, or `otherwise`, or one that lasts while this is open."""
         with self._lock:
             loop = self._loop if self._users else self._in_use() or otherwise
             if loop is None:

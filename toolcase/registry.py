@@ -306,9 +306,12 @@ class Registry(Catalogue):
             error = describe(group, call, call.elapsed)
         except Exception as raised:  # noqa: BLE001  this is the verb that gives errors as values
             error = describe(raised, call, call.elapsed)
-        return ToolResult(
-            tool=call.name, value=value, error=error, attempts=call.info.attempts, duration=call.elapsed
-        )
+        try:
+            return ToolResult(
+                tool=call.name, value=value, error=error, attempts=call.info.attempts, duration=call.elapsed
+            )
+        finally:
+            del error  # no circle through the traceback's frame
 
 
 def _too_deep(call: Call, around: Call, limit: int) -> Denied:
