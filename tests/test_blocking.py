@@ -377,6 +377,42 @@ class TestInASynchronousTool:
         assert threads == [threading.get_ident()]
 
 
+@pytest.fixture
+def far():
+    """A registry that is in use on another loop, in another thread."""
+    far, ready, over = Registry(), threading.Event(), threading.Event()
+    far.hanging = Script(Hang())
+    far.add(far.hanging.tool("hang"), Script(Give("ready")).tool("ready"))
+
+    async def turn():
+        await far.call("ready")
+        ready.set()
+        await anyio.to_thread.run_sync(over.wait)
+
+    thread = threading.Thread(target=anyio.run, args=(turn,), kwargs={"backend": "trio"})
+    thread.start()
+    ready.wait(LONG)
+    yield far
+    over.set()
+    thread.join(LONG)
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("own", [True, False], ids=["own thread", "foreign thread"])
+async def test_a_call_in_another_loop_ends_when_nobody_waits_for_its_thread(registry, far, own):
+    async def foreign() -> None:
+        await anyio.to_thread.run_sync(far.blocking().call, "hang", abandon_on_cancel=True)
+
+    parent = (lambda: far.blocking().call("hang")) if own else foreign
+    registry.tool(parent, name="parent", timeout=0.2)
+
+    result = await registry.execute("parent")
+    await until(lambda: far.hanging.cancelled)
+
+    assert result.error.code == "TIMEOUT"
+    assert await anyio.to_thread.run_sync(far.blocking().call, "ready") == "ready"
+
+
 @pytest.mark.parametrize("name", ["add", "none"])
 async def test_a_call_from_a_thread_leaves_no_circle(registry, name):
     arguments = {"a": 1, "b": 2} if name == "add" else {}

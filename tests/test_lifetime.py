@@ -1,5 +1,6 @@
 """Entering and leaving a registry: who is let in, who may finish, who is cut off."""
 
+import asyncio
 import math
 
 import anyio
@@ -314,6 +315,25 @@ async def test_who_cancelled_the_caller_too_is_not_answered_with_an_error():
 def test_a_grace_that_is_none_is_refused(grace, error, message):
     with pytest.raises(error, match=f"^{message}$"):
         Registry(grace=grace)
+
+
+def test_a_loop_that_has_gone_leaves_nothing_behind():
+    registry = made(Script(Hang()).tool("hang"), Script(Give(1)).tool("t"))
+
+    async def begin():
+        await registry.__aenter__()
+        return asyncio.ensure_future(registry.call("hang")), await anyio.sleep(0)
+
+    async def again():
+        async with registry:
+            return registry.inflight(), await registry.call("t")
+
+    gone = asyncio.new_event_loop()
+    hanging, _ = gone.run_until_complete(begin())
+    gone.close()
+
+    assert asyncio.run(again()) == ([], 1)
+    assert not hanging.done()
 
 
 class TestInflight:

@@ -142,6 +142,11 @@ def _run_in(loop: Any, verb: Verb) -> concurrent.futures.Future[Any]:
     """Run it as a task of that loop, and wait in this thread until it is done."""
     done: concurrent.futures.Future[Any] = concurrent.futures.Future()
     context, post, own = contextvars.copy_context(), poster(loop), Leash(loop)
+    held, around = leash.get(), running.get()
+    home = held.loop if held is not None else around and around.host.loop
+    if elsewhere := home not in (None, loop):
+        # Nothing of one loop may be touched in another: this thread itself looks whether anybody waits.
+        context.run(leash.set, own)
     tasks: list[Any] = []  # asyncio itself keeps no task alive
 
     def start() -> None:
@@ -155,6 +160,8 @@ def _run_in(loop: Any, verb: Verb) -> concurrent.futures.Future[Any]:
         while not done.done():
             if not turning:
                 raise Unavailable("the event loop in which the registry was in use has gone")
+            if elsewhere and ((held and held.ended) or (around and around.info._ended)):
+                post(own.let_go)
             turning = turns(loop)  # asked first: a loop that ends tells its tasks before it is gone
             concurrent.futures.wait([done], LOOK_SECONDS)
     except BaseException:  # this thread was interrupted
@@ -168,7 +175,7 @@ async def _work(verb: Verb, own: Leash, done: concurrent.futures.Future[Any]) ->
     """The task: ends with the verb, or when it is let go by its thread or by who waits for that thread."""
     value: Any = None
     try:
-        with anyio.CancelScope() as scope, _adopted(scope, own.loop).holding(scope), own.holding(scope):
+        with anyio.CancelScope() as scope, _adopted(scope, own).holding(scope), own.holding(scope):
             await anyio.lowlevel.checkpoint_if_cancelled()
             value = await verb()
     except Exception as error:  # noqa: BLE001  it is raised in the thread
@@ -194,22 +201,25 @@ def _ended_by(error: BaseException) -> BaseException:
     return error
 
 
-def _adopted(scope: anyio.CancelScope, loop: Any) -> Leash:
+def _adopted(scope: anyio.CancelScope, own: Leash) -> Leash:
     """Make this task a part of the call in whose thread the verb was called; gives what ties it to that.
 
-    A thread of ours has its leash; for any other the call itself has one. Without a call there is none.
+    A thread of ours has its leash; for any other the call itself has one. Without a call there is none,
+    and a call in another loop leaves its thread with `own` alone.
     """
     held, parent = leash.get(), running.get()
     leash.set(None)
+    if held is own:
+        return Leash(own.loop)
     if parent is not None and not parent.info._ended:
-        own, task = parent.copy(), asyncio_task()
-        if own._deadline <= anyio.current_time():
-            own._deadline = math.inf  # passed, and the parent goes on: a clean-up that is shielded from it
+        copy, task = parent.copy(), asyncio_task()
+        if copy._deadline <= anyio.current_time():
+            copy._deadline = math.inf  # passed, and the parent goes on: a clean-up that is shielded from it
         # The deadline ends the parent, and with it this task. On trio only a scope can say so.
-        own._deadline_task = task or sys.modules["trio"].lowlevel.current_task()
+        copy._deadline_task = task or sys.modules["trio"].lowlevel.current_task()
         if task is None:
-            scope.deadline = own._deadline
-        running.set(own)
+            scope.deadline = copy._deadline
+        running.set(copy)
         if held is None:
-            held = parent.info._leash = parent.info._leash or Leash(loop)
-    return held or Leash(loop)
+            held = parent.info._leash = parent.info._leash or Leash(own.loop)
+    return held or Leash(own.loop)

@@ -76,6 +76,7 @@ class _Alone:
         self.clock: Clock = SystemClock()
         self.threads = Threads()
         self.calls: set[Call] = set()
+        self.loop = None
 
     def report(self, event: Event) -> None:
         report_to_log(event)

@@ -68,6 +68,11 @@ class Lifetime:
                 self._watchdog.stop()
                 self.entered = False
 
+    def forget(self) -> None:
+        """Be not entered any more: the loop has gone without anybody leaving."""
+        self._watchdog.stop()
+        self.entered, self._stops = False, set()
+
     def admit(self, name: str, around: Call | None) -> None:
         """Unavailable if calls from outside are refused and the one around is none of ours."""
         if self.closed and not self._covers(around):

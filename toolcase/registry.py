@@ -64,7 +64,7 @@ class Registry(Catalogue):
         self._life = Lifetime(self, grace=grace, stall_seconds=stall_seconds)
         self._portal = Portal(in_use=self._turning, settle=self._settle, enter=lambda: self)
         # What `current_loop` gave where we are in use, and the time there.
-        self._loop: Any = None
+        self.loop: Any = None
         self._now: Callable[[], float] = self.clock.monotonic
         # Compiled when first called; emptied when tools or middleware change.
         self._ready: dict[str, tuple[Tool[..., Any], Inner]] = {}
@@ -225,7 +225,7 @@ class Registry(Catalogue):
     ) -> tuple[Call, Inner]:
         """The call, and the compiled way for it; `around` is the call in whose body this one is made."""
         loop = current_loop()
-        if loop is not self._loop:
+        if loop is not self.loop:
             self._settle(loop)
         outlived = None
         if around is not None and around.info._ended:
@@ -263,18 +263,23 @@ class Registry(Catalogue):
 
         None is for the end of one that was ours.
         """
-        if loop is self._loop:
+        if loop is self.loop:
             return
-        if loop is not None and self._loop is not None and turns(self._loop):
-            raise RuntimeError(
-                "this registry is in use on another event loop that still runs; make a registry for each "
-                "loop, or call this one from other threads through registry.blocking()"
-            )
-        self._loop, self._now = loop, self.clock.monotonic
+        if loop is not None and self.loop is not None:
+            if turns(self.loop):
+                raise RuntimeError(
+                    "this registry is in use on another event loop that still runs; make a registry for "
+                    "each loop, or call this one from other threads through registry.blocking()"
+                )
+            # What ran there has gone with its loop, and had no chance to say so.
+            self.calls.clear()
+            self._ready.clear()
+            self._life.forget()
+        self.loop, self._now = loop, self.clock.monotonic
 
     def _turning(self) -> Any:
         """The event loop in which we are in use, if it still runs."""
-        return self._loop if self._loop is not None and turns(self._loop) else None
+        return self.loop if self.loop is not None and turns(self.loop) else None
 
     def _prepare(self, name: str, around: Call | None) -> tuple[Tool[..., Any] | None, Inner]:
         """Compile the way for a name; one that cannot be called gets a way that ends in the error."""
