@@ -85,7 +85,7 @@ class Lifetime:
         stopping = stoppable(chain, self._stops)
 
         async def run(call: Call) -> Any:
-            if self._covers(call.parent):  # it ends with that
+            if call.parent is not None and self._covers(call.parent):  # it ends with that
                 return await chain(call)
             try:
                 return await stopping(call)
