@@ -223,9 +223,14 @@ async def test_a_tool_cannot_leave_the_registry_in_which_it_runs():
     async def leaves() -> None:
         await registry.__aexit__()
 
+    @registry.tool
+    async def parent() -> None:
+        await registry.call("leaves")
+
     async with registry:
-        with pytest.raises(RuntimeError, match="^'leaves' cannot leave the registry in which it runs"):
-            await registry.call("leaves")
+        for name in ("leaves", "parent"):
+            with pytest.raises(RuntimeError, match=f"^'{name}' cannot leave the registry in which it runs"):
+                await registry.call(name)
 
 
 async def test_calls_from_outside_are_refused_once_leaving_has_begun():
