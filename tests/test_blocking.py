@@ -1,7 +1,9 @@
 """A registry's verbs without await: in scripts, in other threads, in synchronous tools."""
 
 import asyncio
+import concurrent.futures
 import contextvars
+import gc
 import signal
 import threading
 
@@ -78,6 +80,16 @@ class TestInAScript:
         with pytest.raises(TimeoutError, match="the tool's"):
             registry.blocking().call("fails")
 
+    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+    def test_an_exit_of_the_tool_ends_its_caller_and_not_the_loop(self, registry, backend):
+        registry.add(Script(Fail(SystemExit(3))).tool("exits"))
+
+        with registry.blocking(backend=backend) as tools:
+            with pytest.raises(SystemExit):
+                tools.call("exits")
+
+            assert tools.call("add", a=1, b=2) == 3
+
     def test_a_view_limits_it(self, registry):
         for tools in (registry.view(only="a*").blocking(), registry.blocking().view(only="a*")):
             assert tools.names() == ["add"]
@@ -95,6 +107,49 @@ class TestInAScript:
 
         with pytest.raises(Unavailable, match="closed"):
             tools.call("loop")
+
+    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+    def test_threads_that_call_at_once_share_a_loop(self, registry, backend):
+        tools = registry.blocking(backend=backend)
+
+        with concurrent.futures.ThreadPoolExecutor(16) as threads:
+            sums = list(threads.map(lambda n: tools.call("add", a=n, b=1), range(100)))
+
+        assert sums == list(range(1, 101))
+        assert registry.inflight() == []
+
+    def test_blocks_may_nest(self, registry):
+        tools = registry.blocking()
+
+        with tools:
+            with tools:
+                inner = tools.call("loop")
+            assert tools.call("loop") == inner
+
+        assert not registry._life.entered
+
+    def test_a_block_enters_the_registry_where_a_call_of_another_thread_has_made_the_loop(self, registry):
+        registry.add(Script(Hang()).tool("hang"))
+        other = threading.Thread(target=registry.blocking().execute, args=("hang",), kwargs={"timeout": 0.3})
+        other.start()
+        while not registry.inflight():
+            threading.Event().wait(0.001)
+
+        with registry.blocking() as tools:
+            other.join(LONG)
+
+            assert registry._life.entered
+            assert tools.call("add", a=1, b=2) == 3
+
+    def test_a_block_that_could_not_be_entered_leaves_no_loop(self, registry, monkeypatch):
+        before = threading.active_count()
+        monkeypatch.setattr(registry._life, "entered", True)
+
+        with pytest.raises(RuntimeError, match="entered already"), registry.blocking():
+            pass
+
+        assert threading.active_count() == before
+        assert registry.blocking().call("add", a=1, b=2) == 3
 
     def test_no_thread_is_left(self, registry):
         before = threading.active_count()
@@ -320,6 +375,59 @@ class TestInASynchronousTool:
         await registry.call("parent")
 
         assert threads == [threading.get_ident()]
+
+
+@pytest.fixture
+def far():
+    """A registry that is in use on another loop, in another thread."""
+    far, ready, over = Registry(), threading.Event(), threading.Event()
+    far.hanging = Script(Hang())
+    far.add(far.hanging.tool("hang"), Script(Give("ready")).tool("ready"))
+
+    async def turn():
+        await far.call("ready")
+        ready.set()
+        await anyio.to_thread.run_sync(over.wait)
+
+    thread = threading.Thread(target=anyio.run, args=(turn,), kwargs={"backend": "trio"})
+    thread.start()
+    ready.wait(LONG)
+    yield far
+    over.set()
+    thread.join(LONG)
+
+
+@pytest.mark.real_time
+@pytest.mark.parametrize("own", [True, False], ids=["own thread", "foreign thread"])
+async def test_a_call_in_another_loop_ends_when_nobody_waits_for_its_thread(registry, far, own):
+    async def foreign() -> None:
+        await anyio.to_thread.run_sync(far.blocking().call, "hang", abandon_on_cancel=True)
+
+    parent = (lambda: far.blocking().call("hang")) if own else foreign
+    registry.tool(parent, name="parent", timeout=0.2)
+
+    result = await registry.execute("parent")
+    await until(lambda: far.hanging.cancelled)
+
+    assert result.error.code == "TIMEOUT"
+    assert await anyio.to_thread.run_sync(far.blocking().call, "ready") == "ready"
+
+
+async def test_a_call_from_a_thread_leaves_no_circle(registry):
+    registry.tool(lambda: registry.blocking().call("add", a=1, b=2), name="parent")
+
+    gc.collect()
+    gc.disable()
+    try:
+        calls = calls_alive()
+        await registry.call("parent")
+        await until(lambda: calls_alive() == calls)
+    finally:
+        gc.enable()
+
+
+def calls_alive():
+    return sum(isinstance(found, Call) for found in gc.get_objects())
 
 
 class Steady:

@@ -2,14 +2,16 @@
 
 import asyncio
 import math
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import ModuleType
 
 import anyio
 import pytest
 
-from toolcase.clock import SystemClock, asyncio_task, count, seconds
+from toolcase.clock import SystemClock, asyncio_task, count, current_loop, seconds
 from toolcase.testing import current_clock
 
 
@@ -36,6 +38,13 @@ class TestSystemClock:
         read = anyio.run(anyio.to_thread.run_sync, SystemClock().monotonic, backend=backend)
 
         assert before <= read <= time.monotonic()
+
+    def test_a_trio_that_another_thread_is_about_to_import_is_not_asked(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "trio", ModuleType("trio"))
+
+        assert SystemClock().monotonic() <= time.monotonic()
+        with pytest.raises(RuntimeError):
+            current_loop()
 
     def test_the_calendar_is_in_utc(self):
         now = SystemClock().utcnow()

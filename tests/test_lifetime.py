@@ -1,5 +1,6 @@
 """Entering and leaving a registry: who is let in, who may finish, who is cut off."""
 
+import asyncio
 import math
 
 import anyio
@@ -171,6 +172,67 @@ async def test_a_call_in_flight_may_make_child_calls_while_the_registry_is_left(
     assert result.value == "child"
 
 
+async def test_a_child_of_another_registrys_call_is_cut_off_too():
+    script = Script(Hang())
+    registry, other = made(script.tool("child"), grace=1), made()
+
+    @other.tool
+    async def parent() -> str:
+        return (await registry.execute("child")).error.code
+
+    async with anyio.create_task_group() as tasks:
+        async with registry:
+            tasks.start_soon(other.execute, "parent")
+            await anyio.wait_all_tasks_blocked()
+
+        assert script.running == 0
+
+
+async def test_a_child_of_another_registrys_call_is_refused_once_it_is_left():
+    registry, other = made(Script(Give(1)).tool("child")), made()
+    other.tool(lambda: registry.blocking().execute("child").error.code, name="sync")
+
+    @other.tool
+    async def parent() -> str:
+        return (await registry.execute("child")).error.code
+
+    async with registry:
+        pass
+
+    assert await other.call("parent") == await other.call("sync") == "UNAVAILABLE"
+
+
+async def test_a_call_that_comes_back_through_another_registry_is_let_in():
+    registry, other = made(Script(Give("back")).tool("child"), grace=5), made()
+    other.tool(lambda: registry.blocking().call("child"), name="other")
+
+    @registry.tool
+    async def parent() -> str:
+        await anyio.sleep(2)
+        return await other.call("other")
+
+    (result,) = await left_while(registry, "parent")
+
+    assert result.value == "back"
+
+
+async def test_a_tool_cannot_leave_the_registry_in_which_it_runs():
+    registry = made(grace=1)
+
+    @registry.tool
+    async def leaves() -> None:
+        await registry.__aexit__()
+
+    @registry.tool
+    async def parent() -> None:
+        await registry.call("leaves")
+
+    async with registry:
+        for name in ("leaves", "parent"):
+            with pytest.raises(RuntimeError, match=f"^'{name}' cannot leave the registry in which it runs"):
+                await registry.call(name)
+
+
 async def test_calls_from_outside_are_refused_once_leaving_has_begun():
     registry = made(Script(Hang()).tool("slow"), Script(Give()).tool("t"), grace=5)
     refused = []
@@ -258,6 +320,25 @@ async def test_who_cancelled_the_caller_too_is_not_answered_with_an_error():
 def test_a_grace_that_is_none_is_refused(grace, error, message):
     with pytest.raises(error, match=f"^{message}$"):
         Registry(grace=grace)
+
+
+def test_a_loop_that_has_gone_leaves_nothing_behind():
+    registry = made(Script(Hang()).tool("hang"), Script(Give(1)).tool("t"))
+
+    async def begin():
+        await registry.__aenter__()
+        return asyncio.ensure_future(registry.call("hang")), await anyio.sleep(0)
+
+    async def again():
+        async with registry:
+            return registry.inflight(), await registry.call("t")
+
+    gone = asyncio.new_event_loop()
+    hanging, _ = gone.run_until_complete(begin())
+    gone.close()
+
+    assert asyncio.run(again()) == ([], 1)
+    assert not hanging.done()
 
 
 class TestInflight:

@@ -181,6 +181,26 @@ class TestCall:
         finally:
             gc.enable()
 
+    @pytest.mark.parametrize("name", ["fail", "none"])
+    async def test_a_result_without_a_value_leaves_no_circle(self, registry, name):
+        @registry.tool
+        async def fail() -> None:
+            raise KeyError("x")
+
+        await registry.execute(name)
+        gc.collect()
+        gc.disable()
+        try:
+            calls = calls_alive()
+            await registry.execute(name)
+            assert calls_alive() == calls
+        finally:
+            gc.enable()
+
+
+def calls_alive():
+    return sum(isinstance(found, Call) for found in gc.get_objects())
+
 
 SHARED = ToolFailed("one object for all")
 

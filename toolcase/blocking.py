@@ -8,18 +8,18 @@ import contextvars
 import math
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, ExitStack
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, Protocol, Self
 
 import anyio
 import anyio.lowlevel
-from anyio.from_thread import start_blocking_portal
 
 from toolcase.call import running
 from toolcase.clock import asyncio_task, current_loop, turns
 from toolcase.context import ExecutionContext
 from toolcase.errors import Unavailable
+from toolcase.portal import Portal
 from toolcase.result import ToolResult
 from toolcase.schema import Arguments
 from toolcase.task import Owned
@@ -54,36 +54,27 @@ class Blocking:
     """A registry's verbs without `await`; made by `Registry.blocking` and `View.blocking`.
 
     A call runs in the event loop in which the registry is in use, from whatever thread it comes. Where there
-    is none, each call gets a loop of its own, in a thread that ends with it; `with` gives one loop to all
-    calls of the block, and enters the registry there.
+    is none, a call gets a loop in a thread that ends with it, and calls that are made meanwhile share it;
+    `with` gives one loop to all calls of the block, and enters the registry there.
 
     In a synchronous tool a call made here is a child call: it has the context and the deadline of the call
     around it, and is cancelled when nobody waits for the tool any more. RuntimeError in a thread whose event
     loop runs: `await` the registry's own verbs there.
     """
 
-    def __init__(
-        self,
-        verbs: Verbs,
-        *,
-        loop: Callable[[], Any],
-        enter: Callable[[], AbstractAsyncContextManager[Any]],
-        backend: str = "asyncio",
-    ) -> None:
-        self._verbs, self._loop, self._enter, self._backend = verbs, loop, enter, backend
-        self._open = ExitStack()
+    def __init__(self, verbs: Verbs, *, portal: Portal, backend: str = "asyncio") -> None:
+        self._verbs, self._portal, self._backend = verbs, portal, backend
+        self._open: list[ExitStack] = []  # several where blocks nest, or threads share this
 
     def __enter__(self) -> Self:
         _refuse_in_a_loop()
         with ExitStack() as stack:
-            if self._loop() is None:
-                portal = stack.enter_context(start_blocking_portal(self._backend))
-                stack.enter_context(portal.wrap_async_context_manager(self._enter()))
-            self._open = stack.pop_all()
+            stack.enter_context(self._portal.entered(self._backend))
+            self._open.append(stack.pop_all())
         return self
 
     def __exit__(self, *raised: object) -> bool | None:
-        return self._open.__exit__(*raised)  # type: ignore[arg-type]
+        return self._open.pop().__exit__(*raised)  # type: ignore[arg-type]
 
     def call(self, name: str, /, **arguments: Any) -> Any:
         """As `Registry.call`."""
@@ -116,7 +107,7 @@ class Blocking:
 
     def of(self, verbs: Verbs) -> Blocking:
         """The verbs of another view, in the same loop."""
-        return Blocking(verbs, loop=self._loop, enter=self._enter, backend=self._backend)
+        return Blocking(verbs, portal=self._portal, backend=self._backend)
 
     def get(self, name: str) -> Tool[..., Any]:
         """As `Registry.get`."""
@@ -133,11 +124,8 @@ class Blocking:
     def _run(self, verb: Verb) -> Any:
         _refuse_in_a_loop()
         held = leash.get()
-        loop = self._loop() or (held and held.loop)
-        if loop is not None:
-            return _run_in(loop, verb)
-        with start_blocking_portal(self._backend) as portal:
-            return _run_in(portal.call(_current_loop), verb)
+        with self._portal.open(self._backend, otherwise=held and held.loop) as loop:
+            return _run_in(loop, verb).result()  # in no variable, or an error would hold itself
 
 
 def _refuse_in_a_loop() -> None:
@@ -148,15 +136,16 @@ def _refuse_in_a_loop() -> None:
     raise RuntimeError("an event loop runs in this thread; await the registry's own verbs here")
 
 
-async def _current_loop() -> Any:
-    return current_loop()
-
-
-def _run_in(loop: Any, verb: Verb) -> Any:
-    """Run it as a task of that loop, and wait for it in this thread."""
+def _run_in(loop: Any, verb: Verb) -> concurrent.futures.Future[Any]:
+    """Run it as a task of that loop, and wait in this thread until it is done."""
     done: concurrent.futures.Future[Any] = concurrent.futures.Future()
     context, post, own = contextvars.copy_context(), poster(loop), Leash(loop)
     tasks: list[Owned] = []
+    held, around = leash.get(), running.get()
+    home = held.loop if held is not None else around and around.host.loop
+    if elsewhere := home not in (None, loop):
+        # Nothing of one loop may be touched in another: this thread itself looks whether anybody waits.
+        context.run(leash.set, own)
 
     def start() -> None:
         tasks.append(Owned(lambda: _work(verb, own, done), context=context))
@@ -166,32 +155,38 @@ def _run_in(loop: Any, verb: Verb) -> Any:
         while not done.done():
             if not turning:
                 raise Unavailable("the event loop in which the registry was in use has gone")
+            if elsewhere and ((held and held.ended) or (around and around.info._ended)):
+                post(own.let_go)
             turning = turns(loop)  # asked first: a loop that ends tells its tasks before it is gone
             concurrent.futures.wait([done], LOOK_SECONDS)
     except BaseException:  # this thread was interrupted
         if post(own.let_go):
             concurrent.futures.wait([done], STOP_SECONDS)
         raise
-    return done.result()
+    return done
 
 
 async def _work(verb: Verb, own: Leash, done: concurrent.futures.Future[Any]) -> None:
     """The task: ends with the verb, or when it is let go by its thread or by who waits for that thread."""
     value: Any = None
     try:
-        with anyio.CancelScope() as scope, _adopted(scope, own.loop).holding(scope), own.holding(scope):
+        with anyio.CancelScope() as scope, _adopted(scope, own).holding(scope), own.holding(scope):
             await anyio.lowlevel.checkpoint_if_cancelled()
             value = await verb()
     except Exception as error:  # noqa: BLE001  it is raised in the thread
         done.set_exception(error)
     except BaseException as error:
         done.set_exception(_ended_by(error))
-        raise
+        if not isinstance(error, SystemExit):  # that ends the thread; this loop is not the caller's
+            raise
     else:
         if scope.cancelled_caught:
             done.set_exception(asyncio.CancelledError("nobody waits for this thread any more"))
         else:
             done.set_result(value)
+    finally:
+        running.set(None)  # no circle through this task's context and the deadline's task
+        del done  # an error holds this frame
 
 
 def _ended_by(error: BaseException) -> BaseException:
@@ -201,22 +196,25 @@ def _ended_by(error: BaseException) -> BaseException:
     return error
 
 
-def _adopted(scope: anyio.CancelScope, loop: Any) -> Leash:
+def _adopted(scope: anyio.CancelScope, own: Leash) -> Leash:
     """Make this task a part of the call in whose thread the verb was called; gives what ties it to that.
 
-    A thread of ours has its leash; for any other the call itself has one. Without a call there is none.
+    A thread of ours has its leash; for any other the call itself has one. Without a call there is none,
+    and a call in another loop leaves its thread with `own` alone.
     """
     held, parent = leash.get(), running.get()
     leash.set(None)
+    if held is own:
+        return Leash(own.loop)
     if parent is not None and not parent.info._ended:
-        own, task = parent.copy(), asyncio_task()
-        if own._deadline <= anyio.current_time():
-            own._deadline = math.inf  # passed, and the parent goes on: a clean-up that is shielded from it
+        copy, task = parent.copy(), asyncio_task()
+        if copy._deadline <= anyio.current_time():
+            copy._deadline = math.inf  # passed, and the parent goes on: a clean-up that is shielded from it
         # The deadline ends the parent, and with it this task. On trio only a scope can say so.
-        own._deadline_task = task or sys.modules["trio"].lowlevel.current_task()
+        copy._deadline_task = task or sys.modules["trio"].lowlevel.current_task()
         if task is None:
-            scope.deadline = own._deadline
-        running.set(own)
+            scope.deadline = copy._deadline
+        running.set(copy)
         if held is None:
-            held = parent.info._leash = parent.info._leash or Leash(loop)
-    return held or Leash(loop)
+            held = parent.info._leash = parent.info._leash or Leash(own.loop)
+    return held or Leash(own.loop)

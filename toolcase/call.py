@@ -44,6 +44,8 @@ class Host(Protocol):
     calls: set[Call]
     """Those that run now."""
     secrets: Secrets
+    loop: Any
+    """Where they run, as `current_loop` gave it; None where the host does not know."""
 
     def report(self, event: Event) -> None:
         """Tell whoever watches this registry; never raises."""

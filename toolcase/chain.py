@@ -130,10 +130,14 @@ def flat(middleware: Iterable[Any]) -> Iterator[Middleware]:
 
 
 def compile_refusal(name: str, used: Iterable[Used], error: Exception) -> Inner:
-    """The way for a name that cannot be called: its observers see it, then the caller gets the error."""
+    """The way for one call that cannot be made: its observers see it, then the caller gets the error."""
 
     async def refuse(call: Call) -> Any:
-        raise error
+        nonlocal error
+        try:
+            raise error
+        finally:
+            del error  # it holds the frames that it came through, and these hold us
 
     observers = [
         entry.middleware

@@ -31,9 +31,8 @@ class SystemClock:
         try:
             return asyncio.get_running_loop().time()
         except RuntimeError:
-            trio: Any = sys.modules.get("trio")  # only what runs on trio has imported it
-            in_trio = trio is not None and trio.lowlevel.in_trio_run()
-            return float(trio.current_time()) if in_trio else time.monotonic()
+            trio = _trio()
+            return time.monotonic() if trio is None else float(trio.current_time())
 
     def utcnow(self) -> datetime:
         return datetime.now(UTC)
@@ -52,10 +51,17 @@ def current_loop() -> Any:
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
-        trio: Any = sys.modules.get("trio")
-        if trio is not None and trio.lowlevel.in_trio_run():
-            return trio.lowlevel.current_trio_token()
-        raise
+        trio = _trio()
+        if trio is None:
+            raise
+        return trio.lowlevel.current_trio_token()
+
+
+def _trio() -> Any:
+    """The module, where the running code runs on trio."""
+    trio = sys.modules.get("trio")  # only what runs on trio has imported it
+    lowlevel = getattr(trio, "lowlevel", None)  # another thread may be about to import it
+    return trio if lowlevel is not None and lowlevel.in_trio_run() else None
 
 
 def turns(loop: Any) -> bool:

@@ -78,6 +78,7 @@ class _Alone:
         self.threads = Threads()
         self.calls: set[Call] = set()
         self.secrets = Secrets()
+        self.loop = None
 
     def report(self, event: Event) -> None:
         report_to_log(event, self.secrets)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import anyio
 
-from toolcase.call import Call, Host, Inner
+from toolcase.call import Call, Host, Inner, running
 from toolcase.errors import Unavailable
 from toolcase.events import CallStopped
 from toolcase.outbox import Outbox
@@ -58,8 +58,16 @@ class Lifetime:
     async def leave(self) -> None:
         """Refuse calls from outside, give those in flight `grace` seconds, then cut them off and wait.
 
-        A cancellation of this very task cuts them off at once.
+        A cancellation of this very task cuts them off at once. RuntimeError inside one of them.
         """
+        around, stopped = running.get(), {stop.call.info for stop in self._stops}
+        while around is not None:
+            if around.info in stopped:
+                raise RuntimeError(
+                    f"{around.name!r} cannot leave the registry in which it runs: leaving would wait for it; "
+                    "tell the host to leave"
+                )
+            around = around.parent
         self.closed = True
         try:
             with anyio.move_on_after(self.grace):
@@ -75,9 +83,14 @@ class Lifetime:
                 self._watchdog.stop()
                 self.entered = False
 
-    def admit(self, name: str) -> None:
-        """Unavailable if calls from outside are refused."""
-        if self.closed:
+    def forget(self) -> None:
+        """Be not entered any more: the loop has gone without anybody leaving."""
+        self._watchdog.stop()
+        self.entered, self._stops = False, set()
+
+    def admit(self, name: str, around: Call | None) -> None:
+        """Unavailable if calls from outside are refused and the one around is none of ours."""
+        if self.closed and not self._covers(around):
             raise Unavailable(f"{name!r} cannot be called: its registry is closed")
 
     def around(self, chain: Inner) -> Inner:
@@ -87,7 +100,7 @@ class Lifetime:
         stopping = stoppable(chain, self._stops)
 
         async def run(call: Call) -> Any:
-            if call.parent is not None:  # it ends with its parent
+            if call.parent is not None and self._covers(call.parent):  # it ends with that
                 return await chain(call)
             try:
                 return await stopping(call)
@@ -96,6 +109,12 @@ class Lifetime:
                     self._idle.set()
 
         return run
+
+    def _covers(self, call: Call | None) -> bool:
+        """Whether this call stands in one of ours, or is one; a child of another registry's is a guest."""
+        while call is not None and call.host is not self._host:
+            call = call.parent
+        return call is not None
 
     def _cut_off(self) -> None:
         for stop in list(self._stops):

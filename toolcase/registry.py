@@ -21,6 +21,7 @@ from toolcase.errors import Denied, InvalidArguments, ToolError, UnknownTool
 from toolcase.events import Event, ToolsChanged, log_fault, report_to_log
 from toolcase.lifetime import Lifetime
 from toolcase.outbox import Outbox
+from toolcase.portal import Portal
 from toolcase.result import MOST_BYTES, ToolResult, bounded, byte_limit, describe
 from toolcase.schema import Arguments
 from toolcase.threads import Threads
@@ -75,8 +76,9 @@ class Registry(Catalogue):
         self._used: tuple[Used, ...] = ()
         self._listeners: tuple[Callable[[Event], None], ...] = ()
         self._life = Lifetime(self, grace=grace, stall_seconds=stall_seconds)
+        self._portal = Portal(in_use=self._turning, settle=self._settle, enter=lambda: self)
         # What `current_loop` gave where we are in use, and the time there.
-        self._loop: Any = None
+        self.loop: Any = None
         self._now: Callable[[], float] = self.clock.monotonic
         # Compiled when first called; emptied when tools or middleware change.
         self._ready: dict[str, tuple[Tool[..., Any], Inner]] = {}
@@ -138,6 +140,7 @@ class Registry(Catalogue):
 
         A call that is cut off ends with `Unavailable` once its tool has stopped, and is reported as
         `CallStopped`. Child calls of those in flight are let in. Entered again, it takes calls again.
+        RuntimeError in a tool that runs in it.
         """
         self._ready.clear()
         await self._life.leave()
@@ -151,7 +154,7 @@ class Registry(Catalogue):
 
         `backend` is for the loop that is made where the registry is not in use on one.
         """
-        return Blocking(self, loop=self._turning, enter=lambda: self, backend=backend)
+        return Blocking(self, portal=self._portal, backend=backend)
 
     def outbox(self, consume: Callable[[T], Awaitable[None]], *, size: int = 1_000) -> Outbox[T]:
         """A bounded queue to `consume`, for an observer that has more to do than it may wait for."""
@@ -247,7 +250,7 @@ class Registry(Catalogue):
             loop: Any = asyncio.get_running_loop()  # the common case, without the price of asking further
         except RuntimeError:
             loop = current_loop()
-        if loop is not self._loop:
+        if loop is not self.loop:
             self._settle(loop)
         if around is not None:
             return self._nest(name, given, around, detached)
@@ -262,7 +265,7 @@ class Registry(Catalogue):
             # A task that outlived its call speaks for the same caller, on its own.
             context = self._context if detached else around.context.child()
             return Call(name, tool, given, context, self, None, info), chain
-        tool, chain = self._ready.get(name) or self._prepare(name, inside=True)
+        tool, chain = self._ready.get(name) or self._prepare(name, around)
         if detached:
             call = Call(name, tool, given, self._context, self, None, info)
         else:
@@ -287,28 +290,35 @@ class Registry(Catalogue):
         return None
 
     def _settle(self, loop: Any) -> None:
-        """Belong to this event loop from now on; RuntimeError while the one before still runs."""
-        if loop is self._loop:
+        """Belong to this event loop from now on; RuntimeError while the one before still runs.
+
+        None is for the end of one that was ours.
+        """
+        if loop is self.loop:
             return
-        if self._loop is not None and turns(self._loop):
-            raise RuntimeError(
-                "this registry is in use on another event loop that still runs; make a registry for each "
-                "loop, or call this one from other threads through registry.blocking()"
-            )
-        self._loop = loop
+        if loop is not None and self.loop is not None:
+            if turns(self.loop):
+                raise RuntimeError(
+                    "this registry is in use on another event loop that still runs; make a registry for "
+                    "each loop, or call this one from other threads through registry.blocking()"
+                )
+            # What ran there has gone with its loop, and had no chance to say so.
+            self.calls.clear()
+            self._ready.clear()
+            self._life.forget()
+        self.loop = loop
         # What the system's clock would find out at every call.
         plain = isinstance(self.clock, SystemClock) and isinstance(loop, asyncio.AbstractEventLoop)
         self._now = loop.time if plain else self.clock.monotonic
 
     def _turning(self) -> Any:
         """The event loop in which we are in use, if it still runs."""
-        return self._loop if self._loop is not None and turns(self._loop) else None
+        return self.loop if self.loop is not None and turns(self.loop) else None
 
-    def _prepare(self, name: str, *, inside: bool = False) -> tuple[Tool[..., Any] | None, Inner]:
+    def _prepare(self, name: str, around: Call | None = None) -> tuple[Tool[..., Any] | None, Inner]:
         """Compile the way for a name; one that cannot be called gets a way that ends in the error."""
         try:
-            if not inside:
-                self._life.admit(name)
+            self._life.admit(name, around)
             tool = self._callable(name)
             chain = self._life.around(compile_chain(tool, self._used))
         except (ToolError, TypeError) as error:  # a TypeError says that its signature cannot make a tool
@@ -336,14 +346,17 @@ class Registry(Catalogue):
         except Exception as raised:  # noqa: BLE001  this is the verb that gives errors as values
             error = describe(raised, call, call.elapsed)
         info = call.info
-        return ToolResult(
-            tool=call.name,
-            value=value,
-            error=error,
-            attempts=info.attempts,
-            duration=self._now() - info.started,
-            _secrets=self.secrets,
-        )
+        try:
+            return ToolResult(
+                tool=call.name,
+                value=value,
+                error=error,
+                attempts=info.attempts,
+                duration=self._now() - info.started,
+                _secrets=self.secrets,
+            )
+        finally:
+            del error  # no circle through the traceback's frame
 
 
 def _interrupted(chain: Inner, token: CancellationToken) -> Inner:
