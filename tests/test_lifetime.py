@@ -229,7 +229,7 @@ async def test_a_tool_cannot_leave_the_registry_in_which_it_runs():
 
     async with registry:
         for name in ("leaves", "parent"):
-            with pytest.raises(RuntimeError, match=f"^'{name}' cannot leave the registry in which it runs"):
+            with pytest.raises(RuntimeError, match="^'leaves' cannot leave the registry in which it runs"):
                 await registry.call(name)
 
 
@@ -339,6 +339,104 @@ def test_a_loop_that_has_gone_leaves_nothing_behind():
 
     assert asyncio.run(again()) == ([], 1)
     assert not hanging.done()
+
+
+async def test_a_child_call_that_outlived_its_parent_is_waited_for_and_cut_off():
+    script = Script(Hang(cleanup=1))
+    registry = made(script.tool("slow"), grace=2)
+
+    @registry.tool
+    async def spawns() -> None:
+        tasks.start_soon(outcome_of, registry, "slow", results)
+        await anyio.wait_all_tasks_blocked()
+
+    results = []
+    async with anyio.create_task_group() as tasks:
+        async with registry:
+            await registry.call("spawns")
+
+        assert script.running == 0
+    assert results[0].error.code == "UNAVAILABLE"
+    assert current_clock().now == pytest.approx(3)
+
+
+async def test_a_child_call_that_outlives_its_parent_while_leaving_is_cut_off_too():
+    script = Script(Hang())
+    registry = made(script.tool("slow"), grace=2)
+
+    @registry.tool
+    async def spawns() -> None:
+        tasks.start_soon(outcome_of, registry, "slow", results)
+        with shielded(9):
+            await anyio.sleep(5)
+
+    results = []
+    async with anyio.create_task_group() as tasks:
+        async with registry:
+            tasks.start_soon(outcome_of, registry, "spawns", results)
+            await anyio.wait_all_tasks_blocked()
+
+    assert sorted(result.tool for result in results) == ["slow", "spawns"]
+    assert script.running == 0
+    assert current_clock().now == pytest.approx(5)
+
+
+async def test_a_detached_call_is_one_from_outside():
+    registry = made(Script(Give("in")).tool("t"), grace=5)
+
+    @registry.tool
+    async def detaches() -> str:
+        await anyio.sleep(2)
+        return (await registry.execute("t", detached=True)).error.code
+
+    (result,) = await left_while(registry, "detaches")
+
+    assert result.value == "UNAVAILABLE"
+
+
+async def test_a_call_that_swallows_its_end_gives_its_value_and_leaves_no_cancellation():
+    registry, after = made(grace=1), []
+
+    @registry.tool
+    async def stubborn() -> str:
+        try:
+            await anyio.sleep(99)
+        except anyio.get_cancelled_exc_class():
+            return "swallowed"
+
+    async def caller():
+        after.append(await registry.execute("stubborn"))
+        await anyio.sleep(1)
+        after.append("goes on")
+
+    async with anyio.create_task_group() as tasks:
+        async with registry:
+            tasks.start_soon(caller)
+            await anyio.wait_all_tasks_blocked()
+
+    assert after[0].value == "swallowed"
+    assert after[1] == "goes on"
+
+
+@pytest.mark.backends("asyncio")
+async def test_a_task_that_was_cancelled_before_it_is_cut_off_stays_cancelled():
+    registry = made(grace=1)
+
+    @registry.tool
+    async def slow_to_stop() -> None:
+        try:
+            await anyio.sleep(99)
+        finally:
+            await anyio.sleep(9)
+
+    async with registry:
+        task = asyncio.create_task(registry.call("slow_to_stop"))
+        await anyio.wait_all_tasks_blocked()
+        task.cancel()
+        await anyio.wait_all_tasks_blocked()
+
+    assert task.cancelled()
+    assert current_clock().now == pytest.approx(1)
 
 
 class TestInflight:

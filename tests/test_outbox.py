@@ -146,6 +146,31 @@ async def test_one_that_keeps_failing_is_disabled_and_reported_once(registry):
     assert (event.consumer, str(event.error)) == (consumer, "4")
 
 
+async def test_a_disabled_one_has_another_chance_when_the_registry_is_entered_again(registry):
+    consumer = Consumer(fails=range(5))
+    outbox = registry.outbox(consumer)
+    async with registry:
+        for n in range(5):
+            outbox.put(n)
+
+    async with registry:
+        assert outbox.put("new")
+
+    assert consumer.items == ["new"]
+
+
+async def test_all_are_closed_though_their_host_is_cancelled(registry):
+    outboxes = [registry.outbox(Consumer(seconds=0.9)) for _ in range(3)]
+
+    with anyio.move_on_after(0.2):
+        async with registry:
+            for outbox in outboxes:
+                outbox.put(1)
+
+    assert [outbox._task for outbox in outboxes] == [None] * 3
+    assert [outbox.dropped for outbox in outboxes] == [1] * 3
+
+
 async def test_a_success_forgives_the_failures_before(registry):
     outbox = registry.outbox(Consumer(fails=[0, 1, 2, 3, 5, 6, 7, 8]))
 

@@ -69,6 +69,9 @@ class CallInfo(msgspec.Struct, eq=False):
     _context: ExecutionContext | None = None
     # Holds the child calls that foreign threads make: see blocking.py.
     _leash: Leash | None = None
+    # Where it runs, and what cuts it off: see stop.py.
+    _home: Any = None
+    _stop: Any = None
     # The last boundary between two guards that was passed on the way out, and what passed it: see chain.py.
     _passed: int = -1
     _entered: bool = False

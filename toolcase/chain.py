@@ -79,6 +79,12 @@ async def run_chain(call: Call, chain: Inner) -> Any:
     except ToolError as error:
         complete(error, call)
         raise
+    except BaseException as error:
+        cut = None if info._stop is None else await info._stop.settle(error)
+        if cut is None:
+            raise
+        complete(cut, call)
+        raise cut from error
     finally:
         calls.discard(call)
         # What passed the boundaries is nobody's any more; an error here would hold its own frames.
@@ -89,6 +95,8 @@ async def run_chain(call: Call, chain: Inner) -> Any:
             pass  # closed from outside, after its loop had gone: another context, and nothing to put back
         if info._leash is not None:
             await info._leash.end()
+        if info._stop is not None:
+            info._stop.over()
 
 
 def arrange(tool: Tool[..., Any], used: Iterable[Used]) -> dict[Stage, list[Middleware]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import traceback
 from typing import Any
@@ -116,6 +117,8 @@ def report_to_log(event: Event, secrets: Secrets) -> None:
     middleware, error = getattr(event, "middleware", None), getattr(event, "error", None)
     if middleware is not None:
         said += f": {middleware!r}"
+    if isinstance(error, asyncio.CancelledError):
+        error = None  # a thread that stopped as it was asked to; where, interests nobody
     log_fault(said, error, secrets)
 
 

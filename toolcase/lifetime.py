@@ -11,7 +11,8 @@ from toolcase.call import Call, Host, Inner, running
 from toolcase.errors import Unavailable
 from toolcase.events import CallStopped
 from toolcase.outbox import Outbox
-from toolcase.timer import Stop, shielded, stoppable
+from toolcase.stop import Stop, stoppable
+from toolcase.timer import shielded
 from toolcase.watchdog import Watchdog
 
 T = TypeVar("T")
@@ -36,14 +37,14 @@ class Lifetime:
         self._host = host
         self._watchdog = Watchdog(host, stall_seconds)
         self._outboxes: list[Outbox[Any]] = []
-        self._stops: set[Stop] = set()
-        self._idle: anyio.Event | None = None
+        self._cutting = False
+        self._changed: anyio.Event | None = None
 
     def enter(self) -> None:
         """Let calls in. RuntimeError if it is entered already."""
         if self.entered:
             raise RuntimeError("this registry is entered already; enter it once, around all that uses it")
-        self.entered, self.closed, self._stops = True, False, set()
+        self.entered, self.closed, self._cutting = True, False, False
         self._watchdog.start()
         for outbox in self._outboxes:
             outbox.open()
@@ -58,27 +59,24 @@ class Lifetime:
     async def leave(self) -> None:
         """Refuse calls from outside, give those in flight `grace` seconds, then cut them off and wait.
 
-        A cancellation of this very task cuts them off at once. RuntimeError inside one of them.
+        A cancelled scope around it cuts them off at once. RuntimeError inside one of them.
         """
-        around, stopped = running.get(), {stop.call.info for stop in self._stops}
-        while around is not None:
-            if around.info in stopped:
-                raise RuntimeError(
-                    f"{around.name!r} cannot leave the registry in which it runs: leaving would wait for it; "
-                    "tell the host to leave"
-                )
-            around = around.parent
+        around = running.get()
+        if around is not None and self._covers(around) and not around.info._ended:
+            raise RuntimeError(
+                f"{around.name!r} cannot leave the registry in which it runs: leaving would wait for it; "
+                "tell the host to leave"
+            )
         self.closed = True
         try:
             with anyio.move_on_after(self.grace):
                 await self._wait_for_the_rest()
         finally:
+            self._cutting = True
             try:
-                self._cut_off()
                 with shielded(math.inf):
                     await self._wait_for_the_rest()
-                for outbox in self._outboxes:
-                    await outbox.close()
+                await self._close_outboxes()
             finally:
                 self._watchdog.stop()
                 self.entered = False
@@ -86,7 +84,7 @@ class Lifetime:
     def forget(self) -> None:
         """Be not entered any more: the loop has gone without anybody leaving."""
         self._watchdog.stop()
-        self.entered, self._stops = False, set()
+        self.entered = False
 
     def admit(self, name: str, around: Call | None) -> None:
         """Unavailable if calls from outside are refused and the one around is none of ours."""
@@ -95,20 +93,7 @@ class Lifetime:
 
     def around(self, chain: Inner) -> Inner:
         """The same way, for a call that can be cut off when the registry is left."""
-        if not self.entered:
-            return chain
-        stopping = stoppable(chain, self._stops)
-
-        async def run(call: Call) -> Any:
-            if call.parent is not None and self._covers(call.parent):  # it ends with that
-                return await chain(call)
-            try:
-                return await stopping(call)
-            finally:
-                if self._idle is not None and not self._stops:
-                    self._idle.set()
-
-        return run
+        return stoppable(chain) if self.entered else chain
 
     def _covers(self, call: Call | None) -> bool:
         """Whether this call stands in one of ours, or is one; a child of another registry's is a guest."""
@@ -116,13 +101,27 @@ class Lifetime:
             call = call.parent
         return call is not None
 
-    def _cut_off(self) -> None:
-        for stop in list(self._stops):
-            call = stop.call
-            self._host.report(CallStopped(tool=call.name, elapsed=call.elapsed))
-            stop.now()
-
     async def _wait_for_the_rest(self) -> None:
-        while self._stops:
-            self._idle = anyio.Event()
-            await self._idle.wait()
+        """Until no call is left, those included that turn out to have outlived their parents."""
+        while left := [call for call in self._host.calls if call.info._home is not None]:
+            self._changed = anyio.Event()
+            for call in left:
+                stop: Stop = call.info._stop or Stop(call, self._changed_now)
+                parent = call.parent
+                if (
+                    self._cutting
+                    and not stop.told
+                    and (parent is None or parent.info._ended or not self._covers(parent))
+                ):  # the others end with their parents
+                    self._host.report(CallStopped(tool=call.name, elapsed=call.elapsed))
+                    stop.now()
+            await self._changed.wait()
+
+    def _changed_now(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
+
+    async def _close_outboxes(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            for outbox in self._outboxes:
+                tasks.start_soon(outbox.close)

@@ -26,7 +26,8 @@ class Outbox(Generic[T]):
 
     Made by `Registry.outbox`; runs while the registry is entered. It keeps at most `size` items: what comes
     when it is full is dropped and counted. A consumer has a second for each item; one that fails or takes
-    longer five times in a row is disabled, which is reported once as `OutboxDisabled`.
+    longer five times in a row is disabled until the registry is entered again; that is reported once, as
+    `OutboxDisabled`.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Outbox(Generic[T]):
 
     def open(self) -> None:
         """Hand items on from now on, in a task of the loop that runs here."""
-        self._closing = False
+        self._closing, self.disabled, self._failures = False, False, 0
         self._task = Owned(self._run)
 
     async def close(self) -> None:

@@ -265,7 +265,7 @@ class Registry(Catalogue):
             # A task that outlived its call speaks for the same caller, on its own.
             context = self._context if detached else around.context.child()
             return Call(name, tool, given, context, self, None, info), chain
-        tool, chain = self._ready.get(name) or self._prepare(name, around)
+        tool, chain = self._ready.get(name) or self._prepare(name, None if detached else around)
         if detached:
             call = Call(name, tool, given, self._context, self, None, info)
         else:

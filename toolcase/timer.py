@@ -16,14 +16,14 @@ import weakref
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
 import anyio.lowlevel
 
 from toolcase.call import Call, Inner, running
 from toolcase.clock import asyncio_task
-from toolcase.errors import ToolTimeout, Unavailable
+from toolcase.errors import ToolTimeout
 from toolcase.events import CancelOverrun
 
 GRACE_SECONDS = 5.0
@@ -62,76 +62,6 @@ def remaining(call: Call) -> float:
     return call._deadline - now if _strikes_on_trio(call, now) else math.inf
 
 
-class Stop(Protocol):
-    """What cuts off one running call from outside."""
-
-    call: Call
-
-    def now(self) -> None:
-        """Cancel it; its caller gets `Unavailable`."""
-        ...
-
-
-def stoppable(inner: Inner, stops: set[Stop]) -> Inner:
-    """Inner, with what cuts it off kept in `stops` while it runs."""
-
-    async def on_asyncio(call: Call, task: asyncio.Task[Any]) -> Any:
-        limits, stop = _limits_of(task), _Timer(call, task)
-        limits.armed.append(stop)
-        stops.add(stop)
-        try:
-            return await inner(call)
-        except asyncio.CancelledError as error:
-            if stop.fired:
-                if stop.took_it_back():
-                    raise _cut_off(call) from error
-                await anyio.lowlevel.checkpoint_if_cancelled()  # as in _lazily
-            raise
-        finally:
-            stop.disarm()
-            limits.armed.remove(stop)
-            stops.discard(stop)
-
-    async def on_trio(call: Call) -> Any:
-        stop = _ScopeStop(call)
-        stops.add(stop)
-        try:
-            with stop.scope:
-                return await inner(call)
-        finally:
-            stops.discard(stop)
-            stop.ended()
-        raise _cut_off(call)
-
-    def run(call: Call) -> Any:
-        task = asyncio_task()
-        return on_trio(call) if task is None else on_asyncio(call, task)
-
-    return run
-
-
-def _cut_off(call: Call) -> Unavailable:
-    _note_effect(call)
-    return Unavailable(f"{call.name!r} was stopped: its registry is closing")
-
-
-class _ScopeStop:
-    """Stops a call on trio."""
-
-    def __init__(self, call: Call) -> None:
-        self.call, self.scope = call, anyio.CancelScope()
-        self._at = math.inf
-
-    def now(self) -> None:
-        self._at = anyio.current_time()
-        self.scope.cancel()
-
-    def ended(self) -> None:
-        """Report it if that took too long."""
-        if anyio.current_time() > self._at + GRACE_SECONDS:
-            _overrun(self.call)
-
-
 @contextmanager
 def shielded(grace: float = GRACE_SECONDS) -> Iterator[anyio.CancelScope]:
     """Clean-up that neither a scope nor a limit of ours interrupts, bounded to `grace` seconds.
@@ -145,7 +75,7 @@ def shielded(grace: float = GRACE_SECONDS) -> Iterator[anyio.CancelScope]:
         with anyio.move_on_after(grace, shield=True) as scope:
             yield scope
         return
-    limits = _limits_of(task)
+    limits = limits_of(task)
     shield = _Shield()
     for timer in limits.armed:
         shield.hold(timer)
@@ -159,14 +89,14 @@ def shielded(grace: float = GRACE_SECONDS) -> Iterator[anyio.CancelScope]:
             timer.release()
 
 
-class _Timer:
+class Timer:
     """One armed limit of one asyncio task; without a deadline it waits to be told."""
 
-    __slots__ = ("_base", "_due", "_handle", "_holds", "call", "fired", "task")
+    __slots__ = ("_due", "_handle", "_holds", "base", "call", "fired", "task")
 
     def __init__(self, call: Call, task: asyncio.Task[Any], deadline: float = math.inf) -> None:
         self.task, self.call = task, call
-        self._base, self._holds, self._due = task.cancelling(), 0, False
+        self.base, self._holds, self._due = task.cancelling(), 0, False
         self.fired = False
         self._handle: asyncio.Handle | None = None
         if deadline < math.inf:
@@ -179,7 +109,7 @@ class _Timer:
             return
         self.fired = True
         self.task.cancel()
-        self._handle = self.task.get_loop().call_later(GRACE_SECONDS, _overrun, self.call)
+        self._handle = self.task.get_loop().call_later(GRACE_SECONDS, overrun, self.call)
 
     def hold(self) -> None:
         self._holds += 1
@@ -195,7 +125,7 @@ class _Timer:
     def took_it_back(self) -> bool:
         """Undo our cancellation; whether nobody else has cancelled too, so that the error is ours."""
         self.fired = False
-        return self.task.uncancel() <= self._base
+        return self.task.uncancel() <= self.base
 
     def disarm(self) -> None:
         if self._handle is not None:
@@ -212,32 +142,39 @@ class _Shield:
     __slots__ = ("held",)
 
     def __init__(self) -> None:
-        self.held: list[_Timer] = []
+        self.held: list[Timer] = []
 
-    def hold(self, timer: _Timer) -> None:
+    def hold(self, timer: Timer) -> None:
         timer.hold()
         self.held.append(timer)
 
 
-class _Limits:
-    """What is armed, and what is shielded, in one asyncio task; only that task changes it."""
+class Limits:
+    """What is armed, and what is shielded, in one asyncio task."""
 
     __slots__ = ("armed", "shields", "task")
 
     def __init__(self, task: asyncio.Task[Any]) -> None:
         self.task = weakref.ref(task)
-        self.armed: list[_Timer] = []
+        self.armed: list[Timer] = []
         self.shields: list[_Shield] = []
+
+    def arm(self, timer: Timer, shields: list[_Shield]) -> None:
+        """Take in a timer, which these shields hold back."""
+        self.armed.append(timer)
+        for shield in shields:
+            shield.hold(timer)
 
 
 # A child task inherits its parent's value, hence the test for the task wherever it is read.
-_limits: ContextVar[_Limits | None] = ContextVar("limits", default=None)
+_limits: ContextVar[Limits | None] = ContextVar("limits", default=None)
 
 
-def _limits_of(task: asyncio.Task[Any]) -> _Limits:
+def limits_of(task: asyncio.Task[Any]) -> Limits:
+    """Those of the task that runs here."""
     limits = _limits.get()
     if limits is None or limits.task() is not task:
-        limits = _Limits(task)
+        limits = Limits(task)
         _limits.set(limits)
     return limits
 
@@ -267,18 +204,20 @@ def _strikes_on_trio(call: Call, now: float) -> bool:
     )
 
 
-def _note_effect(call: Call) -> None:
+def note_effect(call: Call) -> None:
+    """A call is being stopped: whether its tool has had its effect is unknown, if it may have had one."""
     if call.info.attempts and not (call.tool is not None and call.tool.read_only):
         call.info.outcome_unknown = True  # it was stopped on its way, or runs on in its thread
 
 
 def _late(call: Call, seconds: float, kind: str) -> ToolTimeout:
-    _note_effect(call)
+    note_effect(call)
     scope = ", waits and retries included" if kind == "total" else ""
     return ToolTimeout(f"{call.name!r} took longer than {seconds:g} s{scope}", kind=kind)
 
 
-def _overrun(call: Call) -> None:
+def overrun(call: Call) -> None:
+    """Report that it was told to stop, and has not for a while."""
     call.host.report(CancelOverrun(tool=call.name, grace=GRACE_SECONDS))
 
 
@@ -291,17 +230,15 @@ def _lazily(
     call._deadline, call._deadline_task = deadline, task
     # A middleware may have handed on a copy; children are to find this deadline with their parent.
     token = running.set(call) if running.get() is not call else None
-    limits = _limits_of(task)
+    limits = limits_of(task)
     shields_around = len(limits.shields)
-    timer: _Timer | None = None
+    timer: Timer | None = None
     try:
         awaitable: Any = inner(call)
         steps = awaitable if hasattr(awaitable, "send") else awaitable.__await__()
         waits_for = steps.send(None)
-        timer = _Timer(call, task, deadline)
-        limits.armed.append(timer)
-        for shield in limits.shields[shields_around:]:  # entered in that first step
-            shield.hold(timer)
+        timer = Timer(call, task, deadline)
+        limits.arm(timer, limits.shields[shields_around:])  # those entered in that first step
         try:
             yield waits_for
         except BaseException as thrown:  # noqa: BLE001  mostly a cancellation at the first suspension
@@ -359,5 +296,5 @@ async def _in_scope(inner: Inner, call: Call, seconds: float, kind: str) -> Any:
         if token is not None:
             running.reset(token)
         if trio.current_time() > deadline + GRACE_SECONDS:
-            _overrun(call)
+            overrun(call)
     raise _late(call, seconds, kind)

@@ -25,9 +25,9 @@ catching.stage = Stage.OBSERVE
 
 
 def called_off(*used):
-    """A registry in which a run is called off while its tool works, and what is around that tool."""
+    """A registry in which a run is called off while its tool works, and the context of that run."""
     token = CancellationToken()
-    registry = Registry(context=ExecutionContext(cancellation=token))
+    registry = Registry()
     registry.use(*used)
 
     @registry.tool(timeout=60)
@@ -37,7 +37,7 @@ def called_off(*used):
             await anyio.sleep(1)
             token.cancel("the user left")
 
-    return registry
+    return registry, ExecutionContext(cancellation=token)
 
 
 @pytest.mark.parametrize(
@@ -52,23 +52,25 @@ def called_off(*used):
     ],
 )
 async def test_reaches_whoever_made_the_call(used):
+    registry, context = called_off(*used)
+
     with pytest.raises(RunCancelled, match="the user left"):
-        await called_off(*used).execute("work")
+        await registry.execute("work", context=context)
 
 
 async def test_reaches_whoever_made_the_call_through_a_tool_in_between():
-    registry = called_off(RetryMiddleware(RetryPolicy(retry_on=Exception)))
+    registry, context = called_off(RetryMiddleware(RetryPolicy(retry_on=Exception)))
 
     @registry.tool
     async def parent() -> bool:
         return (await registry.execute("work")).ok
 
     with pytest.raises(RunCancelled):
-        await registry.execute("parent")
+        await registry.execute("parent", context=context)
 
 
 async def test_leaves_a_task_group_of_the_tool_as_a_group_and_not_as_a_result():
-    registry = called_off()
+    registry, context = called_off()
 
     @registry.tool
     async def parent() -> None:
@@ -76,17 +78,17 @@ async def test_leaves_a_task_group_of_the_tool_as_a_group_and_not_as_a_result():
             tasks.start_soon(registry.call, "work")
 
     with pytest.raises(BaseExceptionGroup) as caught:
-        await registry.execute("parent")
+        await registry.execute("parent", context=context)
 
     assert [type(error) for error in caught.value.exceptions] == [RunCancelled]
 
 
 async def test_is_recorded_as_the_end_of_its_one_attempt():
     recorder = Recorder()
-    registry = called_off(recorder, RetryMiddleware(RetryPolicy(retry_on=Exception)))
+    registry, context = called_off(recorder, RetryMiddleware(RetryPolicy(retry_on=Exception)))
 
     with pytest.raises(RunCancelled):
-        await registry.call("work")
+        await registry.execute("work", context=context)
 
     assert [type(record.error) for record in recorder.records] == [RunCancelled]
     assert recorder.records[0].call.info.attempts == 1
