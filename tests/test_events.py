@@ -1,5 +1,6 @@
 """Records of what happened, and the log that tells them where nobody asked."""
 
+import asyncio
 import logging
 
 import pytest
@@ -117,3 +118,12 @@ def test_what_is_said_to_the_log_stands_on_one_line(caplog):
     log_fault("one\r\ntwo", None, Secrets())
 
     assert caplog.records[0].getMessage() == "one\\r\\ntwo"
+
+
+def test_a_thread_that_stopped_as_it_was_asked_to_leaves_no_traceback_in_the_log(caplog):
+    event = LateCompletion(tool="t", error=asyncio.CancelledError("nobody waits"), elapsed=1.0)
+
+    report_to_log(event, Secrets())
+
+    assert caplog.messages == ["LateCompletion in 't'"]
+    assert not caplog.records[0].exc_info

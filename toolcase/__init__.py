@@ -1,5 +1,6 @@
 """toolcase: plain functions, made safe to hand to programs that decide by themselves what to call."""
 
+from toolcase.blocking import Blocking as Blocking
 from toolcase.call import Call as Call
 from toolcase.call import CallInfo as CallInfo
 from toolcase.call import Inner as Inner
@@ -33,6 +34,7 @@ from toolcase.errors import ToolFailed as ToolFailed
 from toolcase.errors import ToolTimeout as ToolTimeout
 from toolcase.errors import Unavailable as Unavailable
 from toolcase.errors import UnknownTool as UnknownTool
+from toolcase.outbox import Outbox as Outbox
 from toolcase.registry import Registry as Registry
 from toolcase.result import ToolResult as ToolResult
 from toolcase.secrets import Secrets as Secrets

@@ -5,6 +5,7 @@ from toolcase.compose import compose as compose
 from toolcase.middleware import LoggingMiddleware as LoggingMiddleware
 from toolcase.middleware import RetryMiddleware as RetryMiddleware
 from toolcase.middleware import TimeoutMiddleware as TimeoutMiddleware
+from toolcase.production import production as production
 from toolcase.retry import Backoff as Backoff
 from toolcase.retry import ConstantBackoff as ConstantBackoff
 from toolcase.retry import DecorrelatedJitterBackoff as DecorrelatedJitterBackoff
