@@ -9,14 +9,14 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from fnmatch import fnmatchcase
-from types import AsyncGeneratorType
 from typing import Any
 
 from toolcase import timer
 from toolcase.clock import asyncio_task
 from toolcase.testing.virtual import VirtualLoop, place, pools
 
-_Generator = AsyncGeneratorType[Any, Any]
+_Generator = Any
+# An async generator; typeshed does not say that it has a name and a frame.
 
 
 class Before:
