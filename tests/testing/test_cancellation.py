@@ -7,7 +7,7 @@ import threading
 import anyio
 import pytest
 
-from toolcase import Registry, Stage, shielded
+from toolcase import Registry, Stage, shielded, timer
 from toolcase.testing import (
     CancellationFault,
     Give,
@@ -417,3 +417,45 @@ def test_a_cancellation_in_shielded_clean_up_may_come_too_late(backend):
         return "done"
 
     assert cancel_at_every_await(scenario, backend=backend, ways=[Way.SCOPE]).suspensions == 1
+
+
+@pytest.mark.parametrize("kept", ["armed", "shields"])
+def test_catches_limits_of_time_that_are_still_noted(kept):
+    async def scenario():
+        getattr(timer._limits_of(asyncio.current_task()), kept).append("left")
+
+    with pytest.raises(CancellationFault, match="1 (limits of time|shielded clean-ups) are still noted as"):
+        cancel_at_every_await(scenario)
+
+
+def test_a_group_of_cancellations_is_a_cancellation():
+    async def scenario():
+        try:
+            await asyncio.sleep(1)
+        except asyncio.CancelledError as error:
+            raise BaseExceptionGroup("all of it", [error]) from None
+
+    assert cancel_at_every_await(scenario, ways=[Way.TASK]).suspensions == 1
+
+
+def test_catches_a_thread_slot_that_is_still_held(backend):
+    async def scenario():
+        registry = Registry()
+        registry.add(quick)
+        await registry.call("quick")
+        registry.threads._busy += 1
+
+    def quick() -> None: ...
+
+    with pytest.raises(CancellationFault, match="1 thread slots are still held, and no thread works"):
+        cancel_at_every_await(scenario, backend=backend)
+
+
+def test_a_task_that_is_never_begun_is_no_fault():
+    async def scenario():
+        task = asyncio.create_task(asyncio.sleep(1))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    assert cancel_at_every_await(scenario, ways=[Way.SCOPE]).suspensions == 1

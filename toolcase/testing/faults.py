@@ -24,6 +24,7 @@ class Delay:
 
 
 Fault = Fail | Hang | Delay
+"""What can go wrong with a run."""
 
 
 class At(NamedTuple):
