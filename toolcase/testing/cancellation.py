@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 
 from toolcase.clock import asyncio_task
-from toolcase.testing.leftovers import Before, busy_slots, generators_watched
+from toolcase.testing.leftovers import Before, generators_watched
 from toolcase.testing.runner import run
 from toolcase.testing.virtual import Deadlock, place
 
@@ -255,7 +255,7 @@ async def _observed(rules: _Rules, strike: _Strike, problems: list[str]) -> Base
         await anyio.sleep(AFTERWARDS_SECONDS)
     except asyncio.CancelledError:
         problems.append("a cancellation struck after it had ended")
-    problems += busy_slots()
+    problems += before.held_slots()
     if rules.check is not None:
         try:
             rules.check()

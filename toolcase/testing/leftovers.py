@@ -26,6 +26,7 @@ class Before:
         self._variables = copy_context()
         self._tasks = set(_tasks())
         self._timers = list(_timers())
+        self._busy = {pool for pool in pools() if pool.busy}
 
     def left(self, *, outliving: Collection[str], variables: Collection[ContextVar[Any]]) -> list[str]:
         """What is here now and was not here before, in words."""
@@ -35,6 +36,14 @@ class Before:
             *(f"a timer is still armed: {handle!r}" for handle in timers),
             *self._changed(variables),
             *_left_limits(),
+        ]
+
+    def held_slots(self) -> list[str]:
+        """Thread slots that are held although no thread works any more; asked when those have ended."""
+        return [
+            f"{pool.busy} thread slots are still held, and no thread works"
+            for pool in pools() - self._busy
+            if pool.busy
         ]
 
     def _left_tasks(self, outliving: Collection[str]) -> Iterator[str]:
@@ -107,10 +116,3 @@ def generators_watched() -> Iterator[Callable[[], list[str]]]:
         yield unclosed
     finally:
         sys.set_asyncgen_hooks(*hooks)
-
-
-def busy_slots() -> Iterator[str]:
-    """Thread slots that are held although no thread of their pool has anything to do."""
-    for pool in pools():
-        if pool.busy:
-            yield f"{pool.busy} thread slots are still held, and no thread works"
