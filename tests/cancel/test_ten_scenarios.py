@@ -291,3 +291,19 @@ def test_several_calls_at_once(backend, effects):
                 group.start_soon(one)
 
     everywhere(scenario, backend, check=lambda: closed(effects))
+
+
+def test_a_limit_that_comes_while_clean_up_is_shielded(backend, effects):
+    async def scenario():
+        registry = registry_of(TimeoutMiddleware(2))
+
+        @registry.tool
+        async def saves() -> None:
+            with shielded():
+                await effects.within(anyio.sleep(3))
+            await effects.within(anyio.sleep(100))
+
+        result = await registry.execute("saves")
+        assert (result.error.code.value, result.duration) == ("TIMEOUT", 3)
+
+    everywhere(scenario, backend, check=lambda: closed(effects))
