@@ -116,7 +116,7 @@ class TestCall:
         assert caught.value is error
         assert caught.value.__cause__ is None
         assert not hasattr(error, "__notes__")
-        assert caught.traceback[-1].name == "_do"
+        assert caught.traceback[-1].name == "play"
 
     async def test_our_errors_say_what_is_known(self, registry):
         registry.use(RetryMiddleware(RetryPolicy(backoff=ExponentialBackoff(base=1, jitter=False))))

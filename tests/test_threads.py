@@ -326,7 +326,7 @@ def test_idle_threads_end_after_a_while(backend, monkeypatch):
 def test_an_idle_thread_that_is_just_handed_a_job_does_not_end():
     threads = Threads(1)
 
-    assert threads._retired(threading.current_thread()) is False
+    assert threads.retired(threading.current_thread()) is False
 
 
 @pytest.mark.parametrize("limit", [0, -1])

@@ -31,11 +31,11 @@ Late = Callable[[BaseException | None], None]
 class Worker(threading.Thread):
     """One thread. While `pending` is above 0 a virtual clock must not jump; the pool's lock guards it."""
 
-    def __init__(self, retired: Callable[[Worker], bool], finished: Callable[[Worker], None]) -> None:
+    def __init__(self, pool: Threads) -> None:
         super().__init__(name="toolcase-worker", daemon=True)
         self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self.pending = 0
-        self._retired, self._finished = retired, finished
+        self.pool = pool
 
     def run(self) -> None:
         """Run jobs until there was none for a while."""
@@ -43,12 +43,12 @@ class Worker(threading.Thread):
             try:
                 job = self.jobs.get(timeout=IDLE_SECONDS)
             except queue.Empty:
-                if self._retired(self):
+                if self.pool.retired(self):
                     return
                 continue  # a job is on its way
             job(self)
             del job  # keeps no argument or result alive while idle
-            self._finished(self)
+            self.pool.finished(self)
 
 
 class Leash:
@@ -187,7 +187,7 @@ class Threads:
                     "(the host can write the tool with `async def`, or raise max_threads)"
                 )
             self._busy += 1
-            worker = self._idle.pop() if self._idle else Worker(self._retired, self._finished)
+            worker = self._idle.pop() if self._idle else Worker(self)
             worker.pending += 1
         if worker.ident is None:
             try:
@@ -207,11 +207,12 @@ class Threads:
         with self._lock:
             worker.pending += -1 if rests else 1
 
-    def _finished(self, worker: Worker) -> None:
+    def finished(self, worker: Worker) -> None:
+        """Told by a worker whose job is done, to its last line."""
         with self._lock:
             worker.pending -= 1
 
-    def _retired(self, worker: Worker) -> bool:
+    def retired(self, worker: Worker) -> bool:
         """Whether an idle worker may end: not if it was just handed a job."""
         with self._lock:
             if worker in self._idle:

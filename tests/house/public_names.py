@@ -19,6 +19,7 @@ DOORS = (
     "toolcase.retry",
     "toolcase.runtime",
     "toolcase.testing",
+    "toolcase.testing.strategies",
 )
 """What users, plugins, contrib and examples may import from. Everything else may change without notice."""
 

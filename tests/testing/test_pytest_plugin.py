@@ -59,6 +59,27 @@ def test_runs_async_tests_on_both_back_ends_in_virtual_time(suite):
     result.assert_outcomes(passed=5 * 2 + 1 + 1)
 
 
+def test_a_property_is_tried_on_each_back_end(suite):
+    result = suite("""
+        from hypothesis import given, settings, strategies as st
+        from toolcase.clock import asyncio_task
+
+        pytest_plugins = ["toolcase.testing.pytest_plugin"]
+        SEEN = []
+
+        @given(n=st.integers())
+        @settings(max_examples=5, database=None)
+        async def test_property(n):
+            SEEN.append(asyncio_task() is None)
+
+        def test_both():
+            assert SEEN[:5] == [False] * 5
+            assert SEEN[5:] == [True] * 5
+    """)
+
+    result.assert_outcomes(passed=3)
+
+
 def test_a_failing_async_test_fails(suite):
     result = suite("""
         pytest_plugins = ["toolcase.testing.pytest_plugin"]

@@ -1,5 +1,15 @@
 """The test kit: virtual time, scripted tools, a recorder; for our tests and for yours."""
 
+from toolcase.testing.cancellation import CancellationFault as CancellationFault
+from toolcase.testing.cancellation import Report as Report
+from toolcase.testing.cancellation import Way as Way
+from toolcase.testing.cancellation import cancel_at_every_await as cancel_at_every_await
+from toolcase.testing.faults import At as At
+from toolcase.testing.faults import Delay as Delay
+from toolcase.testing.faults import Fault as Fault
+from toolcase.testing.faults import FaultPlan as FaultPlan
+from toolcase.testing.faults import Faults as Faults
+from toolcase.testing.faults import Injected as Injected
 from toolcase.testing.recorder import Record as Record
 from toolcase.testing.recorder import Recorder as Recorder
 from toolcase.testing.runner import run as run

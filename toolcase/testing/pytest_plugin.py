@@ -62,11 +62,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     def in_loop(*args: Any, **kwargs: Any) -> None:
         run(functools.partial(inner, *args, **kwargs), backend=backend, virtual=virtual)
 
-    if inner is not test:  # Hypothesis calls its inner test once for each example
-        test.hypothesis.inner_test = in_loop
-        return None
     names = pyfuncitem._fixtureinfo.argnames  # noqa: SLF001  pytest itself has no public way
-    in_loop(**{name: pyfuncitem.funcargs[name] for name in names})
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    if inner is test:
+        in_loop(**arguments)
+        return True
+    test.hypothesis.inner_test = in_loop  # called once for each example
+    try:
+        test(**arguments)
+    finally:
+        test.hypothesis.inner_test = inner  # for the next back end
     return True
 
 

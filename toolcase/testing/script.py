@@ -69,28 +69,31 @@ class Script:
         self.starts.append(arguments)
         self.running += 1
         try:
-            return await self._do(step)
+            return await play(step)
         except BaseException as error:
             self.cancelled += not isinstance(error, Exception)
             raise
         finally:
             self.running -= 1
 
-    async def _do(self, step: Step) -> Any:
-        match step:
-            case Give(value, after):
-                await self._sleep(after)
-                return value
-            case Fail(error, after):
-                await self._sleep(after)
-                raise error
-            case Hang(cleanup):
-                try:
-                    await anyio.sleep(math.inf)
-                finally:
-                    with shielded(math.inf):
-                        await self._sleep(cleanup)
 
-    async def _sleep(self, seconds: float) -> None:
-        if seconds:  # a step that takes no time does not suspend
-            await anyio.sleep(seconds)
+async def play(step: Step) -> Any:
+    """Do what the step says."""
+    match step:
+        case Give(value, after):
+            await _sleep(after)
+            return value
+        case Fail(error, after):
+            await _sleep(after)
+            raise error
+        case Hang(cleanup):
+            try:
+                await anyio.sleep(math.inf)
+            finally:
+                with shielded(math.inf):
+                    await _sleep(cleanup)
+
+
+async def _sleep(seconds: float) -> None:
+    if seconds:  # a step that takes no time does not suspend
+        await anyio.sleep(seconds)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar, TypeVarTuple
 
 import trio
@@ -103,6 +104,9 @@ class JumpingClock(trio.abc.Clock, trio.abc.Instrument):
         return THREAD_POLL_SECONDS
 
     def _report(self, what: str) -> None:
+        if self.scope.cancel_called:
+            _lift_shields()  # the first report ended nobody: those who wait are shielded from it
+            return
         self.deadlock = f"{what}:\n{_tasks()}"
         self.scope.cancel()
 
@@ -114,9 +118,59 @@ def _sockets_are_watched() -> bool:
 
 def _tasks() -> str:
     """The tasks below ours; above are trio's own."""
-    found, tasks = [], [trio.lowlevel.current_root_task()]
+    return waiting((task.name, task.coro) for task in all_tasks() if task.name not in _OWN_TASKS)
+
+
+def all_tasks() -> list[Any]:
+    """Every task of this run, trio's own too."""
+    found: list[Any] = []
+    tasks = [trio.lowlevel.current_root_task()]
     while tasks:
         task: Any = tasks.pop()
         tasks += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
-        found.append((task.name, task.coro))
-    return waiting((name, coroutine) for name, coroutine in found if name not in _OWN_TASKS)
+        found.append(task)
+    return found
+
+
+def _lift_shields() -> None:
+    """So that a deadlock in shielded clean-up ends too."""
+    for task in all_tasks():
+        status = task._cancel_status  # noqa: SLF001  trio has no public way from a task to its scopes
+        while status is not None:
+            if task.name not in _OWN_TASKS:
+                status._scope.shield = False  # noqa: SLF001
+            status = status._parent  # noqa: SLF001
+
+
+@contextmanager
+def suspensions_watched(told: Callable[[Any, Any], None]) -> Iterator[Callable[[], bool]]:
+    """Tells each suspension of this task and of those below it: the coroutine, and nothing more.
+
+    Gives what asks whether the running step can see that the scope around us is cancelled.
+    """
+    task: Any = trio.lowlevel.current_task()
+    watch, around = _Watch(task, told), task._cancel_status  # noqa: SLF001  as above
+
+    def unshielded() -> bool:
+        status = task._cancel_status  # noqa: SLF001
+        while status is not around and not status._scope.shield:  # noqa: SLF001
+            status = status._parent  # noqa: SLF001
+        return status is around
+
+    trio.lowlevel.add_instrument(watch)
+    try:
+        yield unshielded
+    finally:
+        trio.lowlevel.remove_instrument(watch)
+
+
+class _Watch(trio.abc.Instrument):
+    def __init__(self, top: Any, told: Callable[[Any, Any], None]) -> None:
+        self._top, self._told = top, told
+
+    def after_task_step(self, task: Any) -> None:
+        above = task
+        while above is not self._top and above.parent_nursery is not None:
+            above = above.parent_nursery.parent_task
+        if above is self._top and task.coro.cr_frame is not None:
+            self._told(task.coro, None)

@@ -18,7 +18,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVarTuple
 
-from toolcase.threads import Worker
+from toolcase import timer
+from toolcase.threads import Threads, Worker
 
 Args = TypeVarTuple("Args")
 
@@ -88,6 +89,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """The virtual time."""
         return self.clock.now
 
+    def armed(self) -> list[asyncio.TimerHandle]:
+        """The timers that have not come and were not cancelled."""
+        scheduled: list[asyncio.TimerHandle] = getattr(self, "_scheduled")  # noqa: B009  no public way
+        return [handle for handle in scheduled if not handle.cancelled()]
+
     def call_at(
         self, when: float, callback: Callable[[*Args], object], *args: *Args, context: Context | None = None
     ) -> asyncio.TimerHandle:
@@ -136,21 +142,29 @@ def threads_work() -> bool:
     return any(isinstance(thread, Worker) and thread.pending for thread in threading.enumerate())
 
 
+def pools() -> set[Threads]:
+    """The thread pools that have a thread now, at work or idle."""
+    return {thread.pool for thread in threading.enumerate() if isinstance(thread, Worker)}
+
+
 def _tasks() -> str:
     return waiting((f"{task.get_name()}", task.get_coro()) for task in asyncio.all_tasks())
 
 
 def waiting(tasks: Iterable[tuple[str, Any]]) -> str:
     """One line for each task: its name, and where in its own code it waits."""
-    return "\n".join(sorted(f"  {name} waits at {_place(coroutine)}" for name, coroutine in tasks))
+    return "\n".join(sorted(f"  {name} waits at {place(coroutine)}" for name, coroutine in tasks))
 
 
-def _place(coroutine: Any) -> str:
-    """The innermost line that is not the event loop's own."""
-    place = "its start"
+def place(coroutine: Any) -> str:
+    """The innermost line at which a coroutine waits that is not the event loop's own."""
+    found = "its start"
     while coroutine is not None:
         frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
         if frame is not None and not _PLUMBING & set(Path(frame.f_code.co_filename).parts):
-            place = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
-        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
-    return place
+            found = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+        inner = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
+        if inner is None and frame is not None and frame.f_code.co_filename == timer.__file__:
+            inner = frame.f_locals.get("steps")  # what a limit of time drives by hand
+        coroutine = inner
+    return found
