@@ -81,7 +81,8 @@ class _Copying:
         if len(where) > DEPTH and kind in _CONTAINERS:
             raise Misfit([Problem((), TOO_DEEP)])
         if kind is dict:
-            return {self._key(key, where): self.copy(item, (*where, key)) for key, item in value.items()}
+            named = ((self._key(key, where), item) for key, item in value.items())
+            return {key: self.copy(item, (*where, key)) for key, item in named}
         if kind is list or (kind is tuple and self.only_json):
             return [self.copy(item, (*where, number)) for number, item in enumerate(value)]
         if kind in _CONTAINERS and not self.only_json:
@@ -93,7 +94,8 @@ class _Copying:
     def _key(self, key: Any, where: tuple[Any, ...]) -> Any:
         if self.only_json and not issubclass(type(key), str):
             raise Misfit([Problem(where, "should have names that are strings", key)])
-        return self._scalar(key, where) if issubclass(type(key), str) else key
+        # Its own text even where other values stay the same: messages name it.
+        return self._scalar(str.__str__(key), where) if issubclass(type(key), str) else key
 
     def _scalar(self, value: str | float, where: tuple[Any, ...]) -> Any:
         # By the types' own methods, because those of a subclass may do anything.

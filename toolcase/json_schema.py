@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from toolcase.given import plain
+from toolcase.given import own, plain
 from toolcase.words import (
     SHOWN_PROBLEMS,
     Misfit,
@@ -83,7 +83,8 @@ def checker(schema: Mapping[str, Any], tool: str) -> Callable[[Mapping[str, Any]
     validator = _validator(plain(dict(schema), only_json=True), tool)
 
     def check(arguments: Mapping[str, Any]) -> dict[str, Any]:
-        copied: dict[str, Any] = plain(arguments, only_json=True)
+        given = arguments if type(arguments) is dict else own(arguments)
+        copied: dict[str, Any] = plain(given, only_json=True)
         problems = [_problem(error) for error in islice(validator.iter_errors(copied), SHOWN_PROBLEMS + 1)]
         if problems:
             raise Misfit(problems, more=lambda _: "and more")
@@ -256,7 +257,7 @@ def _problem(error: Any) -> Problem | Missing | Unknown:
         case str(word) if word in _SAID:
             return Problem(where, _SAID[word].format(_brief(error.validator_value)), error.instance)
         case None:
-            return Problem(where, "is not allowed")
+            return Problem((), "hold a value that is not allowed")  # jsonschema does not say where
         case word:
             return Problem(where, f"does not fit {word!r} of its schema", error.instance)
 

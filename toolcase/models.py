@@ -36,8 +36,9 @@ def _of_struct(kind: Any, parameter: str, *, strict: bool) -> Shape:
     def check(arguments: dict[str, Any], *, from_json: bool = False) -> dict[str, Any]:
         if (given := _instance(arguments, parameter, origin)) is not None:
             return given
-        fields = arguments if from_json else _fields(arguments)
-        _refuse_unknown(fields, names)
+        if from_json:
+            _refuse_unknown(arguments, names)
+        fields = arguments if from_json else _fields(arguments, names)
         return {parameter: structs.read(fields, kind, strict=strict, from_json=from_json)}
 
     return Shape(
@@ -51,6 +52,7 @@ def _of_struct(kind: Any, parameter: str, *, strict: bool) -> Shape:
 
 def _of_model(annotation: Any, kind: Any, parameter: str, *, strict: bool) -> Shape | None:
     from pydantic import TypeAdapter
+    from pydantic_core import to_json
 
     origin = typing.get_origin(kind) or kind
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
@@ -63,9 +65,10 @@ def _of_model(annotation: Any, kind: Any, parameter: str, *, strict: bool) -> Sh
     def check(arguments: dict[str, Any]) -> dict[str, Any]:
         if (given := _instance(arguments, parameter, origin)) is not None:
             return given
-        fields = _fields(arguments)
-        if closed:
-            _refuse_unknown(fields, names)
+        fields = _fields(arguments, names, closed=closed)
+        if strict and dataclasses.is_dataclass(origin):
+            # From Python, pydantic strictly wants an instance; from JSON it has none to ask for.
+            return {parameter: validator.validate_json(to_json(fields), strict=True)}
         return {parameter: validator.validate_python(fields, strict=mode)}
 
     def check_json(text: bytes | str) -> dict[str, Any]:
@@ -74,28 +77,33 @@ def _of_model(annotation: Any, kind: Any, parameter: str, *, strict: bool) -> Sh
             _refuse_unknown(fields, names)
         return {parameter: validator.validate_json(text, strict=mode)}
 
-    def json() -> dict[str, Any]:
-        schema = adapter.json_schema(schema_generator=generator())
-        if "$ref" in schema:  # a model that refers to itself
-            schema = {**schema["$defs"][schema["$ref"].removeprefix("#/$defs/")], "$defs": schema["$defs"]}
-        if closed:
-            schema["additionalProperties"] = False
-        return schema
-
-    return Shape(check, check_json, names, json, _gathering(parameter))
+    return Shape(check, check_json, names, partial(_json, adapter, closed=closed), _gathering(parameter))
 
 
-def _fields(arguments: dict[str, Any]) -> dict[str, Any]:
-    fields: dict[str, Any] = plain(arguments if type(arguments) is dict else own(arguments), only_json=False)
-    for name in fields:
-        if not isinstance(name, str):
+def _json(adapter: Any, *, closed: bool) -> dict[str, Any]:
+    schema: dict[str, Any] = adapter.json_schema(schema_generator=generator())
+    if "$ref" in schema:  # a model that refers to itself
+        schema = {**schema["$defs"][schema["$ref"].removeprefix("#/$defs/")], "$defs": schema["$defs"]}
+    if closed:
+        schema["additionalProperties"] = False
+    return schema
+
+
+def _fields(arguments: dict[str, Any], names: Names, *, closed: bool = True) -> dict[str, Any]:
+    """The arguments as plain data, as far as they are."""
+    given = arguments if type(arguments) is dict else own(arguments)
+    for name in given:
+        if not issubclass(type(name), str):
             raise Misfit([Problem((), "should have names that are strings", name)])
+    if closed:  # first, because it is soon done where there are very many
+        _refuse_unknown(given, names)
+    fields: dict[str, Any] = plain(given, only_json=False)
     return fields
 
 
-def _refuse_unknown(fields: Mapping[str, Any], names: Mapping[str, Any]) -> None:
+def _refuse_unknown(fields: Mapping[str, Any], names: Names) -> None:
     if not fields.keys() <= names.keys():
-        raise Misfit([Unknown(name) for name in fields if name not in names])
+        raise Misfit([Unknown(str.__str__(name)) for name in fields if name not in names])
 
 
 def _instance(arguments: dict[str, Any], parameter: str, kind: Any) -> dict[str, Any] | None:
@@ -162,9 +170,11 @@ def fresh(instance: Any) -> Any:
     if isinstance(instance, dict):
         return _own_containers(instance)
     copied = copy.copy(instance)
+    # Past what is frozen: nobody else has the copy yet.
+    assign = msgspec.structs.force_setattr if isinstance(instance, msgspec.Struct) else object.__setattr__
     for name, value in _attributes(instance):
         if type(value) in _CONTAINERS:
-            object.__setattr__(copied, name, _own_containers(value))
+            assign(copied, name, _own_containers(value))
     return copied
 
 

@@ -90,9 +90,14 @@ def build(
     with _readable(tool):
         parameters = list(inspect.signature(function).parameters.values())
         hints = typing.get_type_hints(plain, include_extras=True)
+    if parameters and parameters[0].name == "self" and _is_in_class(function):
+        raise TypeError(
+            f"tool {tool!r} is a method without its object, {function.__qualname__}; "
+            "give the method of an object"
+        )
     injected = {p.name: take for p in parameters if (take := _taken(p, hints)) is not None}
     visible = [p for p in parameters if p.name not in injected]
-    mapping = visible[0].name if declared and declared.in_one and visible else ""
+    mapping = _only(visible, tool) if declared and declared.in_one else ""
     if declared is None:
         shape = _signature(visible, hints, docstrings.parameters(inspect.getdoc(plain) or ""), tool, strict)
     else:
@@ -156,6 +161,12 @@ def _signature(
     )
 
 
+def _only(parameters: Sequence[inspect.Parameter], tool: str) -> str:
+    if len(parameters) != 1 or parameters[0].kind is parameters[0].VAR_KEYWORD:
+        raise TypeError(f"the function of tool {tool!r} must take one parameter for all arguments, a mapping")
+    return parameters[0].name
+
+
 def _declared(declared: Declared, mapping: str, tool: str) -> Shape:
     schema = json_schema.read(declared.schema, tool)
     check = json_schema.checker(schema, tool)
@@ -182,6 +193,11 @@ def _plain(examples: Sequence[Mapping[str, Any]]) -> Any:
     from pydantic_core import to_jsonable_python
 
     return to_jsonable_python([dict(example) for example in examples])
+
+
+def _is_in_class(function: Any) -> bool:
+    """Whether it is a plain function that was written in the body of a class."""
+    return inspect.isfunction(function) and "." in function.__qualname__.rpartition("<locals>.")[2]
 
 
 def underlying(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -37,9 +37,11 @@ def json_schema(annotation: Any) -> dict[str, Any]:
     (schema,), parts = msgspec.json.schema_components([annotation], ref_template="#/$defs/{name}")
     reference = schema.pop("$ref").removeprefix("#/$defs/")
     described: dict[str, Any] = {**parts[reference]}
+    if f'"#/$defs/{reference}"' not in msgspec.json.encode(parts).decode():
+        del parts[reference]
     described.pop("title", None)
     described["additionalProperties"] = False
-    if "#/$defs/" in msgspec.json.encode(parts).decode():
+    if parts:
         described["$defs"] = parts
     return described
 

@@ -76,7 +76,9 @@ def _line(problem: Problem | Missing | Unknown, names: Names, shown: bool) -> st
     secret = bool(problem.where) and names.get(str(problem.where[0]), False)
     got = "" if problem.got is NOTHING or secret or not shown else f"; got {shown_value(problem.got)}"
     said = cut(printable(problem.said), SENTENCE_CHARACTERS)
-    return f"{f'argument {_path(problem.where)}' if problem.where else 'the arguments'} {said}{got}"
+    if not problem.where:
+        return f"the arguments {'are' + said[2:] if said.startswith('is ') else said}{got}"
+    return f"argument {_path(problem.where)} {said}{got}"
 
 
 def _path(where: Sequence[Any]) -> str:
@@ -116,7 +118,7 @@ def shown_value(value: Any) -> str:
     try:
         if isinstance(value, str | bytes):
             return cut(repr(value[: SHOWN_CHARACTERS + 1]))
-        return cut(_Short().repr(value))
+        return cut(printable(cut(_Short().repr(value))))
     except Exception as error:  # noqa: BLE001  a repr may raise anything
         return f"<{cut(type(value).__name__)} whose repr raised {type(error).__name__}>"
 
