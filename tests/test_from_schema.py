@@ -2,8 +2,7 @@
 
 import pytest
 
-from toolcase import Call, InvalidArguments, Registry, tool
-from toolcase.from_schema import tool_from_schema
+from toolcase import Call, InvalidArguments, Registry, tool, tool_from_schema
 from toolcase.runtime import RetryMiddleware, compose
 from toolcase.tool import Kind
 

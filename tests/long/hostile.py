@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import UserDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Literal
@@ -14,8 +14,7 @@ import msgspec
 from pydantic import BaseModel, Field, SecretStr
 from typing_extensions import TypedDict
 
-from toolcase import Tool, tool
-from toolcase.from_schema import tool_from_schema
+from toolcase import Tool, tool, tool_from_schema
 
 
 class Colour(Enum):
@@ -168,7 +167,7 @@ PIECES = [
 ]
 
 
-def mutated(random: random.Random) -> bytes | str:
+def mutated(random: Source) -> bytes | str:
     """JSON, or what is left of it."""
     text = bytearray(random.choice(SEEDS))
     for _ in range(random.randint(0, 4)):
@@ -285,70 +284,84 @@ def deep(depth: int) -> Any:
     return found
 
 
-SCALARS: list[Any] = [
-    *(None, True, 0, -1, 2**63, 2**64, 10**400, 10**4_299, 10**5_000, -(10**5_000), 0.5, -0.0, 1e308),
-    *(
-        float("nan"),
-        float("inf"),
-        float("-inf"),
-        1j,
-        "",
-        "a",
-        "5",
-        "aaa",
-        "red",
-        "\ud800",
-        "a\udfff",
-        "\u202e",
-    ),
-    *(
-        "\x00",
-        "x" * 10_000,
-        "a" * 5_000 + "!",
-        "9" * 5_000,
-        b"",
-        b"\xff",
-        b"5",
-        bytearray(b"a"),
-        object(),
-        int,
-    ),
-    *(
-        Raising(),
-        Liar(),
-        EvilText("first"),
-        EvilNumber(5),
-        EvilDict(first=1),
-        Colour.RED,
-        ...,
-        SecretStr("hunter2"),
-    ),
-    *(range(5), {1, 2}, frozenset({1}), (1, 2), memoryview(b"a"), iter([1, 2]), deep(10_000), endless()),
-]
-KEYS: list[Any] = [
-    *(
-        "first",
-        "name",
-        "share",
-        "lines",
-        "inner",
-        "order",
-        "entry",
-        "at",
-        "given",
-        "secret",
-        "anything",
-        "tags",
-    ),
-    *("", "\ud800", "\u202e", "x" * 1_000, "self", "__class__", 1, None, (1, 2), 0.5, EvilText("first")),
-    *(EvilText("evil"), b"first", True),
-]
+def scalars() -> list[Any]:
+    """Made anew and not kept: other tests look at every object that lives."""
+    return [
+        *(None, True, 0, -1, 2**63, 2**64, 10**400, 10**4_299, 10**5_000, -(10**5_000), 0.5, -0.0, 1e308),
+        *(
+            float("nan"),
+            float("inf"),
+            float("-inf"),
+            1j,
+            "",
+            "a",
+            "5",
+            "aaa",
+            "red",
+            "\ud800",
+            "a\udfff",
+            "\u202e",
+        ),
+        *(
+            "\x00",
+            "x" * 10_000,
+            "a" * 5_000 + "!",
+            "9" * 5_000,
+            b"",
+            b"\xff",
+            b"5",
+            bytearray(b"a"),
+            object(),
+            int,
+        ),
+        *(
+            Raising(),
+            Liar(),
+            EvilText("first"),
+            EvilNumber(5),
+            EvilDict(first=1),
+            Colour.RED,
+            ...,
+            SecretStr("hunter2"),
+        ),
+        *(range(5), {1, 2}, frozenset({1}), (1, 2), memoryview(b"a"), iter([1, 2]), deep(10_000), endless()),
+    ]
 
 
-def thing(random: random.Random, depth: int = 0) -> Any:
+def keys() -> list[Any]:
+    """Names of arguments, and what is none."""
+    return [
+        *(
+            "first",
+            "name",
+            "share",
+            "lines",
+            "inner",
+            "order",
+            "entry",
+            "at",
+            "given",
+            "secret",
+            "anything",
+            "tags",
+        ),
+        *("", "\ud800", "\u202e", "x" * 1_000, "self", "__class__", 1, None, (1, 2), 0.5, EvilText("first")),
+        *(EvilText("evil"), b"first", True),
+    ]
+
+
+class Source(random.Random):
+    """A random source that knows what to choose from."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.scalars, self.keys = scalars(), keys()
+
+
+def thing(random: Source, depth: int = 0) -> Any:
     """Any Python object, some of them containers of such."""
     if depth > 3 or random.random() < 0.6:
-        return random.choice(SCALARS)
+        return random.choice(random.scalars)
     inner = [thing(random, depth + 1) for _ in range(random.randint(0, 3))]
     match random.randrange(4):
         case 0:
@@ -359,17 +372,17 @@ def thing(random: random.Random, depth: int = 0) -> Any:
             return keyed(random, inner)
 
 
-def keyed(random: random.Random, values: list[Any]) -> dict[Any, Any]:
+def keyed(random: Source, values: list[Any]) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     for value in values:
         try:
-            found[random.choice(KEYS[:12] if random.random() < 0.7 else KEYS)] = value
+            found[random.choice(random.keys[:12] if random.random() < 0.7 else random.keys)] = value
         except Harm:  # two keys that are hostile to each other
             continue
     return found
 
 
-def objects(random: random.Random) -> Any:
+def objects(random: Source) -> Any:
     """Arguments as Python code gives them."""
     match random.randrange(12):
         case 0:
@@ -386,48 +399,48 @@ def objects(random: random.Random) -> Any:
 
 def inputs(seed: int, count: int) -> Iterator[tuple[Tool[..., Any], Any]]:
     """So many pairs of a tool and what is given to it; the same for the same seed."""
-    source = random.Random(seed)
+    source = Source(seed)
     for number in range(count):
         given = mutated(source) if number % 2 else objects(source)
         yield TOOLS[source.randrange(len(TOOLS))], given
 
 
-EXTREMES: dict[str, Any] = {
-    "many unknown keys": {f"x{number}": number for number in range(100_000)},
-    "many unknown keys in JSON": json.dumps({f"x{number}": number for number in range(100_000)}),
-    "a long key": {"x" * 1_000_000: 1},
-    "a long key in JSON": json.dumps({"x" * 1_000_000: 1}),
-    "a long value": {"first": ["x" * 1_000_000]},
-    "many digits": '{"first": ' + "9" * 5_000 + "}",
-    "a million digits": b'{"first": ' + b"9" * 1_000_000 + b"}",
-    "a long int": {"first": 10**5_000},
-    "deep JSON": "[" * 10_000 + "]" * 10_000,
-    "deep JSON in an argument": '{"first": ' + "[" * 10_000 + "]" * 10_000 + "}",
-    "deep objects in JSON": '{"first": ' * 10_000 + "1" + "}" * 10_000,
-    "a deep mapping": {"first": deep(10_000)},
-    "a deep mapping of mappings": deep(10_001),
-    "a mapping in itself": endless(),
-    "no UTF-8": b'{"first": "\xff"}',
-    "UTF-16": '{"first": 1}'.encode("utf-16"),
-    "UTF-32": '{"first": 1}'.encode("utf-32"),
-    "a byte order mark": b'\xef\xbb\xbf{"first": 1}',
-    "a byte order mark in text": '\ufeff{"first": 1}',
-    "no bytes": b"",
-    "a list": "[]",
-    "null": "null",
-    "a number": b"5",
-    "half a pair in JSON": '{"first": "\\ud800"}',
-    "half a pair in a key in JSON": '{"\\ud800": 1}',
-    "half a pair in text": '{"first": "\ud800"}',
-    "NaN in JSON": '{"first": NaN}',
-    "Infinity in JSON": b'{"first": [-Infinity]}',
-    "a mapping without end": Endless(),
-    "a mapping that raises": Broken(first=1),
-    "a dict that raises": EvilDict(first=Raising()),
-    "an object that raises": Raising(),
-    "an object that lies": Liar(),
-    "a value that raises": {"zzz": Raising()},
-    "a key that is no text": {1: 1},
-    "a key of another kind": {(1, 2): 1},
-    "a key that raises": {EvilText("evil"): 1},
+EXTREMES: dict[str, Callable[[], Any]] = {
+    "many unknown keys": lambda: {f"x{number}": number for number in range(100_000)},
+    "many unknown keys in JSON": lambda: json.dumps({f"x{number}": number for number in range(100_000)}),
+    "a long key": lambda: {"x" * 1_000_000: 1},
+    "a long key in JSON": lambda: json.dumps({"x" * 1_000_000: 1}),
+    "a long value": lambda: {"first": ["x" * 1_000_000]},
+    "many digits": lambda: '{"first": ' + "9" * 5_000 + "}",
+    "a million digits": lambda: b'{"first": ' + b"9" * 1_000_000 + b"}",
+    "a long int": lambda: {"first": 10**5_000},
+    "deep JSON": lambda: "[" * 10_000 + "]" * 10_000,
+    "deep JSON in an argument": lambda: '{"first": ' + "[" * 10_000 + "]" * 10_000 + "}",
+    "deep objects in JSON": lambda: '{"first": ' * 10_000 + "1" + "}" * 10_000,
+    "a deep mapping": lambda: {"first": deep(10_000)},
+    "a deep mapping of mappings": lambda: deep(10_001),
+    "a mapping in itself": lambda: endless(),
+    "no UTF-8": lambda: b'{"first": "\xff"}',
+    "UTF-16": lambda: '{"first": 1}'.encode("utf-16"),
+    "UTF-32": lambda: '{"first": 1}'.encode("utf-32"),
+    "a byte order mark": lambda: b'\xef\xbb\xbf{"first": 1}',
+    "a byte order mark in text": lambda: '\ufeff{"first": 1}',
+    "no bytes": lambda: b"",
+    "a list": lambda: "[]",
+    "null": lambda: "null",
+    "a number": lambda: b"5",
+    "half a pair in JSON": lambda: '{"first": "\\ud800"}',
+    "half a pair in a key in JSON": lambda: '{"\\ud800": 1}',
+    "half a pair in text": lambda: '{"first": "\ud800"}',
+    "NaN in JSON": lambda: '{"first": NaN}',
+    "Infinity in JSON": lambda: b'{"first": [-Infinity]}',
+    "a mapping without end": lambda: Endless(),
+    "a mapping that raises": lambda: Broken(first=1),
+    "a dict that raises": lambda: EvilDict(first=Raising()),
+    "an object that raises": lambda: Raising(),
+    "an object that lies": lambda: Liar(),
+    "a value that raises": lambda: {"zzz": Raising()},
+    "a key that is no text": lambda: {1: 1},
+    "a key of another kind": lambda: {(1, 2): 1},
+    "a key that raises": lambda: {EvilText("evil"): 1},
 }

@@ -1,5 +1,6 @@
 """Whatever is given to a tool of whatever shape fits, or is InvalidArguments, in short words and time."""
 
+import sys
 import time
 
 import pytest
@@ -8,11 +9,13 @@ from long.hostile import EXTREMES, TOOLS, inputs
 from toolcase import InvalidArguments
 
 SECONDS = 0.25
+SECONDS_MEASURED = 2.0
+"""Where coverage is measured, as in every common run, Python takes several times as long."""
 CHARACTERS = 2_000
 SECRETIVE = {"secretive", "model"}
 
 
-def faults(pairs):
+def faults(pairs, seconds=SECONDS_MEASURED):
     """What went wrong: another exception, too much time, or a message that is long or unprintable."""
     found, refusals = [], 0
     for number, (made, given) in enumerate(pairs):
@@ -23,13 +26,12 @@ def faults(pairs):
             said, refusals = str(error) + error.without_values, refusals + 1
         except BaseException as error:
             found.append(f"{number} {made.name}: {type(error).__name__}")
-        if (spent := time.thread_time() - begun) > SECONDS:
+        if (spent := time.thread_time() - begun) > seconds:
             found.append(f"{number} {made.name}: {spent:.2f} s")
         if (
             len(said) > 2 * CHARACTERS
             or not said.isprintable()
-            or (made.name in SECRETIVE
-            and "hunter2" in said)
+            or (made.name in SECRETIVE and "hunter2" in said)
         ):
             found.append(f"{number} {made.name}: said {said!r:.300}")
     return found, refusals
@@ -37,9 +39,12 @@ def faults(pairs):
 
 @pytest.fixture(autouse=True, scope="module")
 def built():
-    """Schemas are built before the clock runs."""
+    """Schemas are built before the clock runs, and nobody prints what a hostile object raised unseen."""
+    before, sys.unraisablehook = sys.unraisablehook, lambda _: None
     for made in TOOLS:
         made.schema.validate  # noqa: B018
+    yield
+    sys.unraisablehook = before
 
 
 def test_a_sample_of_hostile_input_is_refused_or_fits():
@@ -51,14 +56,14 @@ def test_a_sample_of_hostile_input_is_refused_or_fits():
 
 @pytest.mark.long
 def test_a_hundred_thousand_hostile_inputs_are_refused_or_fit():
-    found, _ = faults(inputs(2, 100_000))
+    found, _ = faults(inputs(2, 100_000), SECONDS)
 
     assert not found, found[:50]
 
 
 @pytest.mark.parametrize("made", TOOLS, ids=lambda made: made.name)
 def test_the_extremes_are_refused_or_fit(made):
-    found, _ = faults((made, given) for given in EXTREMES.values())
+    found, _ = faults((made, make()) for make in EXTREMES.values())
 
     assert not found, found
 
@@ -72,4 +77,4 @@ TAKES_FURTHER = {"anything", "further", "open"}
 @pytest.mark.parametrize("name", list(EXTREMES))
 def test_a_tool_that_says_what_it_takes_refuses_every_extreme(made, name):
     with pytest.raises(InvalidArguments):
-        made.schema.validate(EXTREMES[name])
+        made.schema.validate(EXTREMES[name]())

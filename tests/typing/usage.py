@@ -6,7 +6,7 @@ A wrong use carries the code of the error that it must be; one that mypy lets pa
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, assert_type
 
@@ -21,11 +21,13 @@ from toolcase import (
     Stage,
     Tool,
     ToolError,
+    ToolObject,
     ToolResult,
     ToolTimeout,
     View,
     shielded,
     tool,
+    tool_from_schema,
 )
 from toolcase.runtime import (
     ExponentialBackoff,
@@ -80,6 +82,38 @@ class Account:
     def fee(amount: int) -> float:
         """Say what it costs."""
         return amount / 100
+
+
+class Weather:
+    """A class tool."""
+
+    name = "weather"
+    input_schema: ClassVar[dict[str, Any]] = {"properties": {"city": {"type": "string"}}}
+
+    async def __call__(self, city: str) -> float:
+        """Ask."""
+        return len(city)
+
+
+async def ask(arguments: Mapping[str, Any]) -> str:
+    """Of a server."""
+    return str(arguments)
+
+
+async def declares_tools_by_schema() -> None:
+    """What a schema declares keeps what its function gives."""
+    weather: ToolObject = Weather()
+    assert_type(await tool(Weather())("Oslo"), float)
+    remote = tool_from_schema(ask, name="ask", input_schema=weather.input_schema, timeout=5)
+    assert_type(await remote({"city": "Oslo"}), str)
+    tool_from_schema(ask, input_schema={})  # type: ignore[call-arg]
+    Registry().add(Weather(), remote)
+
+
+@tool(version="2", examples=[{"first": 1}], shared=True)
+def described(first: int) -> int:
+    """With everything said."""
+    return first
 
 
 async def calls_tools_directly() -> None:
