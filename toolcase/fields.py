@@ -160,7 +160,7 @@ def generator() -> Any:
     return Generator
 
 
-_NO_SCHEMAS = {"config", "default", "expected", "members", "metadata", "serialization"}
+_NO_SCHEMAS = frozenset({"config", "default", "expected", "members", "metadata", "serialization"})
 
 
 def validator(adapter: TypeAdapter[Any]) -> SchemaValidator:

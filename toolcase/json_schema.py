@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from toolcase.given import own, plain
@@ -23,23 +24,25 @@ from toolcase.words import (
     refused,
 )
 
-_SAID = {
-    "const": "should be {}",
-    "enum": "should be one of {}",
-    "exclusiveMaximum": "should be less than {}",
-    "exclusiveMinimum": "should be greater than {}",
-    "maximum": "should be less than or equal to {}",
-    "maxItems": "should have at most {} items",
-    "maxLength": "should have at most {} characters",
-    "maxProperties": "should have at most {} keys",
-    "minimum": "should be greater than or equal to {}",
-    "minItems": "should have at least {} items",
-    "minLength": "should have at least {} characters",
-    "minProperties": "should have at least {} keys",
-    "multipleOf": "should be a multiple of {}",
-    "pattern": "should match {!r}",
-    "uniqueItems": "should hold nothing twice",
-}
+_SAID = MappingProxyType(
+    {
+        "const": "should be {}",
+        "enum": "should be one of {}",
+        "exclusiveMaximum": "should be less than {}",
+        "exclusiveMinimum": "should be greater than {}",
+        "maximum": "should be less than or equal to {}",
+        "maxItems": "should have at most {} items",
+        "maxLength": "should have at most {} characters",
+        "maxProperties": "should have at most {} keys",
+        "minimum": "should be greater than or equal to {}",
+        "minItems": "should have at least {} items",
+        "minLength": "should have at least {} characters",
+        "minProperties": "should have at least {} keys",
+        "multipleOf": "should be a multiple of {}",
+        "pattern": "should match {!r}",
+        "uniqueItems": "should hold nothing twice",
+    }
+)
 _OPEN = ("additionalProperties", "unevaluatedProperties", "patternProperties")
 _ELSEWHERE = ("$ref", "$dynamicRef", "$recursiveRef", "allOf", "anyOf", "oneOf", "if", "dependentSchemas")
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")

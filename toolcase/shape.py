@@ -88,4 +88,4 @@ def _problem(found: Mapping[str, Any]) -> Problem | Missing | Unknown:
     return Problem(location, should(said), found["input"])
 
 
-_BOUNDS = {"less_than", "greater_than"}
+_BOUNDS = frozenset({"less_than", "greater_than"})

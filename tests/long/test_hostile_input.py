@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from long.hostile import EXTREMES, TOOLS, inputs
+from long.hostile import EXTREMES, inputs
+from long.shapes import TOOLS
 from toolcase import InvalidArguments
 
 SECONDS = 0.25
