@@ -1,7 +1,8 @@
 """Bounds of a validator, and types that hold a secret."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field, SecretBytes, SecretStr
@@ -70,3 +71,33 @@ def test_a_parameter_may_be_named_as_a_word_of_the_schema():
     for name in ("default", "fields", "config", "metadata"):
         with pytest.raises(InvalidArguments, match=f"'{name}' should be a shorter number"):
             take.schema.validate({"default": 1, name: 10**5_000})
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(
+            Any,
+            list[Any],
+            dict[str, object],
+            Tree,
+            Decimal,
+            Login,
+            Annotated[float, Field(allow_inf_nan=True)],
+        ),
+        *(float, int | None, list[float], str, Literal["a"], dict[str, float], tuple[float, ...]),
+    ],
+)
+@pytest.mark.parametrize("text", ['{"value": NaN}', '{"value": [NaN]}', b'{"value": {"a": -Infinity}}'])
+def test_no_type_takes_from_json_what_is_no_json(kind, text):
+    def take(value, other=0): ...
+
+    take.__annotations__ = {"value": kind, "other": int}
+
+    with pytest.raises(InvalidArguments):
+        tool(take).schema.validate(text)
+
+
+def test_no_further_argument_does_either():
+    with pytest.raises(InvalidArguments):
+        tool(name="further")(lambda **rest: rest).schema.validate('{"a": NaN}')

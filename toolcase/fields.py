@@ -194,3 +194,32 @@ def _bounded(schema: Any) -> Any:
         case "str":
             found.setdefault("min_length", 0)  # to count characters it must read them
     return found
+
+
+_FINITE = frozenset(
+    {
+        *("bool", "date", "datetime", "default", "dict", "enum", "float", "int", "list", "literal", "none"),
+        *("nullable", "set", "str", "time", "tuple", "typed-dict", "typed-dict-field", "union", "uuid"),
+    }
+)
+
+
+def may_hold_nan(adapter: TypeAdapter[Any]) -> bool:
+    """Whether NaN could stand in valid arguments, so that JSON text must be looked through for it."""
+    return not _is_finite(adapter.core_schema)
+
+
+def _is_finite(schema: Any) -> bool:
+    if isinstance(schema, list | tuple):
+        return all(map(_is_finite, schema))
+    if not isinstance(schema, dict):
+        return True
+    if schema.get("extra_behavior") == "allow" or schema.get("allow_inf_nan"):
+        return False
+    kind = schema.get("type")
+    if isinstance(kind, str) and kind not in _FINITE:
+        return False
+    fields = schema.get("fields")
+    parts = fields.values() if isinstance(fields, dict) else ()
+    inner = (part for key, part in schema.items() if key not in _NO_SCHEMAS and key != "fields")
+    return all(map(_is_finite, (*parts, *inner)))

@@ -14,7 +14,16 @@ from typing import Any
 
 from toolcase import docstrings, json_schema, models
 from toolcase.errors import InvalidArguments, InvalidResult
-from toolcase.fields import NO_EXTRAS, adapter_of, extra_type, field, generator, is_secret, validator
+from toolcase.fields import (
+    NO_EXTRAS,
+    adapter_of,
+    extra_type,
+    field,
+    generator,
+    is_secret,
+    may_hold_nan,
+    validator,
+)
 from toolcase.given import parse, refuse_literals
 from toolcase.shape import Arguments as Arguments
 from toolcase.shape import Shape, validate_with
@@ -155,7 +164,7 @@ def _signature(
 
     return Shape(
         check=checked.validate_python,
-        check_json=check_json,
+        check_json=check_json if may_hold_nan(adapter) else checked.validate_json,
         names=names,
         json=partial(adapter.json_schema, schema_generator=generator()),
     )
