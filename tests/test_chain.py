@@ -9,10 +9,11 @@ import pytest
 
 from toolcase import Call, Denied, InvalidArguments, Registry, Stage, ToolFailed, ToolTimeout, tool
 from toolcase.call import running
-from toolcase.chain import ToolsOwnTimeout, compile_chain
+from toolcase.chain import compile_chain
 from toolcase.events import GuardFailed, MiddlewareFailed
 from toolcase.runtime import RetryMiddleware, TimeoutMiddleware, compose
 from toolcase.testing import Fail, Give, Hang, Recorder, Script, current_clock
+from toolcase.timer import ToolsOwnTimeout
 from toolcase.tool import Tool, ToolOptions
 
 

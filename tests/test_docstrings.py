@@ -37,6 +37,24 @@ NUMPY = """Move a file.
     ----------
     source : str
         Where it is.
+    target: str, optional
+        Where it goes,
+        below the root.
+    mode
+        How.
+
+    owner, group : {"a", "b"}
+        Who has it then.
+
+    Other Parameters
+    ----------------
+    *rest, **options
+        The rest.
+
+    Returns
+    -------
+    path
+        Where it is now.
     """
 
 
@@ -82,6 +100,31 @@ class TestParameters:
     def test_reads_fields(self):
         assert parameters(FIELDS) == {"source": "where it is", "target": "where it goes, below the root"}
 
+    def test_reads_a_numpy_section(self):
+        assert parameters(NUMPY) == {
+            "source": "Where it is.",
+            "target": "Where it goes, below the root.",
+            "mode": "How.",
+            "owner": "Who has it then.",
+            "group": "Who has it then.",
+            "rest": "The rest.",
+            "options": "The rest.",
+        }
+
+    def test_reads_no_other_numpy_section(self):
+        assert parameters("Move.\n\nReturns\n-------\npath\n    Where it is.") == {}
+
+    def test_ends_a_numpy_section_at_the_next(self):
+        text = "Parameters\n----------\na : int\n    One.\n\nRaises\n------\nOSError\n    If it is gone."
+
+        assert parameters(text) == {"a": "One."}
+
+    def test_passes_over_what_is_no_numpy_parameter(self):
+        assert parameters("Parameters\n----------\n(none)\n    text\na\n    One.") == {"a": "One."}
+
+    def test_a_numpy_parameter_without_description_has_none(self):
+        assert parameters("Parameters\n----------\na : int\nb : int\n    Two.") == {"b": "Two."}
+
     def test_ends_a_section_at_text_that_is_not_indented(self):
         assert parameters("Move.\n\nArgs:\n    a: one\nText.\n    b: two") == {"a": "one"}
 
@@ -116,7 +159,13 @@ def test_never_raises(docstring):
 
 
 @pytest.mark.parametrize(
-    "line", [":param " + "a " * 20_000, "Args:\n  a " + "(" * 20_000, ":a" + " " * 20_000]
+    "line",
+    [
+        ":param " + "a " * 20_000,
+        "Args:\n  a " + "(" * 20_000,
+        "Parameters\n---\n" + "a, " * 20_000 + "(",
+        ":a" + " " * 20_000,
+    ],
 )
 def test_reads_a_line_without_end_in_short_time(line):
     assert parameters(line) == {}

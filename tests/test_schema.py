@@ -92,11 +92,11 @@ class TestParameters:
         ],
     )
     def test_says_what_is_annotated(self, annotation, said):
-        def take(value): ...
+        def take(value, other): ...
 
         take.__annotations__["value"] = annotation
 
-        assert properties(take) == {"value": said}
+        assert properties(take) == {"value": said, "other": {}}
 
     def test_takes_positional_only_and_keyword_only_parameters_by_name(self):
         def mixed(first: int, /, second: int, *, third: int): ...
@@ -134,7 +134,7 @@ class TestParameters:
         }
 
     def test_gives_a_new_schema_each_time(self):
-        greet = tool(lambda name: name)
+        greet = tool(name="greet")(lambda name: name)
 
         greet.input_schema["properties"].clear()
 
@@ -182,7 +182,7 @@ class TestDefaults:
         assert tool(find).schema.validate({})["after"] is marker
 
     def test_copies_a_mutable_default_for_each_call(self):
-        validate = tool(lambda seen=[]: seen).schema.validate
+        validate = tool(name="see")(lambda seen=[]: seen).schema.validate
 
         validate({})["seen"].append("mine")
 
@@ -327,7 +327,7 @@ class TestResult:
     def test_takes_anything_without_annotation(self):
         value = object()
 
-        assert tool(lambda: value).schema.validate_result(value) is value
+        assert tool(name="give")(lambda: value).schema.validate_result(value) is value
 
     def test_says_where_a_value_does_not_fit(self):
         def count() -> dict[str, list[int]]: ...

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BeforeValidator, Field, SecretStr
 
 from toolcase import InvalidArguments, tool
-from toolcase.schema import LISTED_ERRORS
+from toolcase.shape import LISTED_ERRORS
 
 
 def refused(function, arguments):
@@ -80,7 +80,10 @@ def test_more_misfits_than_anyone_reads_are_only_counted():
 
     error = refused(add, {"numbers": ["x"] * (LISTED_ERRORS + 1)})
 
-    assert str(error) == f"invalid arguments for 'add': {LISTED_ERRORS + 1} values do not fit their types"
+    assert (
+        str(error)
+        == f"invalid arguments for 'add': the arguments hold {LISTED_ERRORS + 1} values that do not fit"
+    )
 
 
 def test_an_error_without_values_of_its_own_says_what_it_says():

@@ -266,6 +266,18 @@ class TestMethods:
         with pytest.raises(TypeError, match="put it directly above a `def`"):
             tool(member)
 
+    @pytest.mark.parametrize("method", [Doubler.__call__, Account.pay])
+    def test_refuses_one_without_its_object(self, method):
+        with pytest.raises(
+            TypeError, match="is a method without its object, .*; give the method of an object"
+        ):
+            _ = tool(method).schema
+
+    def test_takes_a_plain_function_of_something_called_self(self):
+        def look(self: int): ...
+
+        assert tool(look).schema.validate({"self": 1}) == {"self": 1}
+
     def test_what_does_not_bind_is_not_bound(self):
         class Holder:
             double = tool(Doubler())

@@ -36,6 +36,9 @@ class TestOptions:
             ("timeout", math.inf),
             ("middleware", (plain,)),
             ("tags", frozenset({"a", "b"})),
+            ("version", "2.1"),
+            ("examples", ({"value": 1},)),
+            ("shared", True),
         ],
     )
     def test_keeps_what_is_declared(self, setting, value):
@@ -67,8 +70,8 @@ class TestOptions:
             middleware=(plain,),
         )
 
-    @pytest.mark.parametrize("setting", ["tags", "middleware", "expose"])
-    @pytest.mark.parametrize("value", ["abc", 5, plain, OSError])
+    @pytest.mark.parametrize("setting", ["tags", "middleware", "expose", "examples"])
+    @pytest.mark.parametrize("value", ["abc", 5, plain, OSError, {"value": 1}])
     def test_refuses_one_where_several_are_asked_for(self, setting, value):
         with pytest.raises(TypeError, match=f"{setting} of tool 'plain' must be several, in a list, got"):
             tool(**{setting: value})(plain)
@@ -96,6 +99,39 @@ class TestOptions:
         with pytest.raises(ValueError, match="1 to 128 printable characters, got "):
             tool(name=name)(plain)
 
+    @pytest.mark.parametrize("name", ["<lambda>", " add", "add ", " "])
+    def test_refuses_a_name_that_nobody_says(self, name):
+        with pytest.raises(ValueError, match=r"is no name that callers can say; give one with @tool\(name="):
+            tool(name=name)(plain)
+
+    def test_refuses_a_lambda_without_a_name(self):
+        with pytest.raises(ValueError, match="'<lambda>' is no name"):
+            tool(lambda value: value)
+
+    @pytest.mark.parametrize("name", ["<", "a<b>", "read file", "a/b"])
+    def test_takes_any_other_name_that_can_be_printed(self, name):
+        assert tool(name=name)(plain).name == name
+
+    @pytest.mark.parametrize("setting", ["version", "description"])
+    def test_refuses_words_that_are_no_text(self, setting):
+        with pytest.raises(TypeError, match=f"{setting} of tool 'plain' must be a string, got 5"):
+            tool(**{setting: 5})(plain)
+
+    def test_shows_its_examples_in_the_schema(self):
+        shown = tool(examples=[{"first": "1"}, {"first": 1, "second": 2}])(add.function)
+
+        assert shown.input_schema["examples"] == [{"first": "1"}, {"first": 1, "second": 2}]
+        assert "examples" not in add.input_schema
+
+    def test_refuses_an_example_that_does_not_fit(self):
+        made = tool(examples=[{"first": 1}, {"first": "x"}])(add.function)
+
+        with pytest.raises(TypeError, match="example 2 of tool 'add' does not fit its own schema: .*'first'"):
+            _ = made.schema
+
+    def test_says_nothing_of_version_examples_and_sharing_where_nobody_did(self):
+        assert (add.version, add.examples, add.shared) == ("", (), False)
+
     def test_refuses_a_name_that_is_no_text(self):
         with pytest.raises(TypeError, match="a tool's name must be a string, got 5"):
             tool(name=5)(plain)
@@ -108,7 +144,7 @@ class TestOptions:
             tool(timeout=timeout)(plain)
 
     @pytest.mark.parametrize(
-        "setting", ["read_only", "idempotent", "destructive", "strict", "validate_result"]
+        "setting", ["read_only", "idempotent", "destructive", "strict", "validate_result", "shared"]
     )
     def test_refuses_a_flag_that_is_no_bool(self, setting):
         with pytest.raises(TypeError, match=f"{setting} of tool 'plain' must be True or False, got 'no'"):

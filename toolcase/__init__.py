@@ -34,6 +34,8 @@ from toolcase.errors import ToolFailed as ToolFailed
 from toolcase.errors import ToolTimeout as ToolTimeout
 from toolcase.errors import Unavailable as Unavailable
 from toolcase.errors import UnknownTool as UnknownTool
+from toolcase.from_schema import ToolObject as ToolObject
+from toolcase.from_schema import tool_from_schema as tool_from_schema
 from toolcase.outbox import Outbox as Outbox
 from toolcase.registry import Registry as Registry
 from toolcase.result import ToolResult as ToolResult

@@ -14,9 +14,8 @@ from __future__ import annotations
 import fnmatch
 import inspect
 import warnings
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import anyio.lowlevel
 
@@ -26,7 +25,7 @@ from toolcase.errors import Denied, ToolError
 from toolcase.events import GuardFailed, MiddlewareFailed
 from toolcase.invoke import invoker
 from toolcase.result import complete
-from toolcase.timer import limited
+from toolcase.timer import ToolsOwnTimeout, limited
 from toolcase.tool import Tool
 
 TWICE = "an observer calls inner once"
@@ -191,24 +190,6 @@ def _with_limits(acting: list[Middleware], seconds: float | None) -> list[Middle
     if sought is not None:
         placed.insert(0, ToolsOwnTimeout(sought))
     return placed[::-1]
-
-
-@dataclass(frozen=True, slots=True)
-class ToolsOwnTimeout:
-    """What `@tool(timeout=)` adds where no limit stands around each attempt."""
-
-    seconds: float
-    stage: ClassVar[Stage] = Stage.ACT
-
-    def __str__(self) -> str:
-        return f"ToolsOwnTimeout({self.seconds:g} s)"
-
-    def __call__(self, call: Call, inner: Inner) -> Awaitable[Any]:
-        return limited(inner, self.seconds, kind="attempt")(call)
-
-    def bind(self, tool: Tool[..., Any] | None, inner: Inner) -> Inner:
-        """The same, settled when the chain is compiled."""
-        return limited(inner, self.seconds, kind="attempt")
 
 
 def _warn_of_order(tool: Tool[..., Any], acting: Sequence[Middleware]) -> None:

@@ -64,6 +64,8 @@ def _naming(tool: Tool[..., Any]) -> Callable[..., dict[str, Any]]:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         arguments = dict(bound.arguments)
+        if tool.schema.mapping:
+            return dict(arguments[tool.schema.mapping])
         extras = {} if rest is None else arguments.pop(rest)
         return {**arguments, **extras}
 

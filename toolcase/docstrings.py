@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -13,6 +14,8 @@ _GOOGLE = re.compile(r"(?P<name>\*{0,2}\w+)\s*(?:\(.*?\))?:\s*(?P<text>.*)")
 _FIELD = re.compile(r":param(?:\s+[\w\[\], |.]+?)?\s+(?P<name>\w+):\s*(?P<text>.*)")
 _ANY_FIELD = re.compile(r":\w+(?:\s[^:]*)?:")
 _UNDERLINE = re.compile(r"-{3,}\s*$")
+_NUMPY = re.compile(r"(?P<names>\*{0,2}\w+(?:, *\*{0,2}\w+)*) *(?::|$)")
+_NUMPY_SECTIONS = ("parameters", "other parameters")
 _PARAMETER_SECTIONS = ("args", "arguments", "parameters", "params")
 
 
@@ -31,10 +34,10 @@ def summary(docstring: str) -> str:
 
 
 def parameters(docstring: str) -> dict[str, str]:
-    """Description by parameter name, from a Google `Args:` section or from `:param name:` fields."""
+    """Description by parameter name, as Google, NumPy or reStructuredText write it."""
     lines = inspect.cleandoc(docstring).splitlines()
     found: dict[str, list[str]] = {}
-    for name, text in (*_google(lines), *_fields(lines)):
+    for name, text in (*_google(lines), *_numpy(lines), *_fields(lines)):
         found.setdefault(name, []).append(text)
     return {name: " ".join(part for part in parts if part) for name, parts in found.items()}
 
@@ -53,6 +56,20 @@ def _google(lines: list[str]) -> Iterator[tuple[str, str]]:
                 yield name, match["text"].strip()
             elif name:
                 yield name, line.strip()
+
+
+def _numpy(lines: list[str]) -> Iterator[tuple[str, str]]:
+    """Names at the margin, several with commas between them, and their description indented below."""
+    inside, names = False, list[str]()
+    for line, below in itertools.zip_longest(lines, lines[1:], fillvalue=""):
+        if _UNDERLINE.match(below) and line.strip():
+            inside, names = line.strip().lower() in _NUMPY_SECTIONS, []
+        elif inside and line.strip() and not _UNDERLINE.match(line):
+            if line[0].isspace():
+                yield from ((name, line.strip()) for name in names)
+            else:
+                match = _NUMPY.match(line)
+                names = [name.strip(" *") for name in match["names"].split(",")] if match else []
 
 
 def _fields(lines: list[str]) -> Iterator[tuple[str, str]]:

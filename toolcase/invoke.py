@@ -16,7 +16,7 @@ from toolcase.tool import Kind, Tool
 def invoker(tool: Tool[..., Any]) -> Inner:
     """The step that runs the tool's function with the call's arguments and counts that it was started."""
     schema = tool.schema
-    if tool.kind is Kind.ASYNC and not schema.injected and not schema.positional:
+    if tool.kind is Kind.ASYNC and not (schema.injected or schema.positional or schema.gather):
         step = _plain(tool.function)
     else:
         step = _RUN[tool.kind](_prepared(tool))
@@ -38,7 +38,8 @@ def _prepared(tool: Tool[..., Any]) -> Callable[[Call], Callable[[], Any]]:
     function, schema = tool.function, tool.schema
 
     def prepare(call: Call) -> Callable[[], Any]:
-        arguments = {**call.arguments, **{name: take(call) for name, take in schema.injected.items()}}
+        given = schema.gather(call.arguments) if schema.gather else call.arguments
+        arguments = {**given, **{name: take(call) for name, take in schema.injected.items()}}
         positional = [arguments.pop(name) for name in schema.positional]
         return partial(function, *positional, **arguments)
 

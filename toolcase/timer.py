@@ -13,18 +13,20 @@ import math
 import sys
 import types
 import weakref
-from collections.abc import Generator, Iterator
+from collections.abc import Awaitable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import anyio
 import anyio.lowlevel
 
-from toolcase.call import Call, Inner, running
+from toolcase.call import Call, Inner, Stage, running
 from toolcase.clock import asyncio_task
 from toolcase.errors import ToolTimeout
 from toolcase.events import CancelOverrun
+from toolcase.tool import Tool
 
 GRACE_SECONDS = 5.0
 
@@ -48,6 +50,24 @@ def limited(inner: Inner, seconds: float, *, kind: str) -> Inner:
         return _lazily(inner, call, task, now + seconds, seconds, kind)
 
     return run
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsOwnTimeout:
+    """What `@tool(timeout=)` adds where no limit stands around each attempt."""
+
+    seconds: float
+    stage: ClassVar[Stage] = Stage.ACT
+
+    def __str__(self) -> str:
+        return f"ToolsOwnTimeout({self.seconds:g} s)"
+
+    def __call__(self, call: Call, inner: Inner) -> Awaitable[Any]:
+        return limited(inner, self.seconds, kind="attempt")(call)
+
+    def bind(self, tool: Tool[..., Any] | None, inner: Inner) -> Inner:
+        """The same, settled when the chain is compiled."""
+        return limited(inner, self.seconds, kind="attempt")
 
 
 def remaining(call: Call) -> float:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
@@ -14,12 +14,13 @@ import wrapt
 
 from toolcase import docstrings
 from toolcase.clock import seconds
-from toolcase.schema import Schema, build, underlying
+from toolcase.schema import Declared, Schema, build, declared_by, underlying
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 NAME_CHARACTERS = 128
+_FLAGS = ("read_only", "idempotent", "destructive", "strict", "validate_result", "shared")
 
 
 class Kind(Enum):
@@ -45,24 +46,22 @@ class ToolOptions:
     strict: bool = False
     expose: tuple[type[Exception], ...] = (ValueError, LookupError)
     validate_result: bool = False
+    version: str = ""
+    examples: tuple[Mapping[str, Any], ...] = ()
+    shared: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str):
-            raise TypeError(f"a tool's name must be a string, got {self.name!r}")
-        if not self.name or len(self.name) > NAME_CHARACTERS or not self.name.isprintable():
-            raise ValueError(
-                f"a tool's name is 1 to {NAME_CHARACTERS} printable characters, got {self.name!r}"
-            )
+        self._check_words()
         if self.timeout is not None:
             seconds(self.timeout, f"timeout of tool {self.name!r}")
-        for setting in ("read_only", "idempotent", "destructive", "strict", "validate_result"):
+        for setting in _FLAGS:
             if not isinstance(getattr(self, setting), bool | None):
                 raise TypeError(
                     f"{setting} of tool {self.name!r} must be True or False, got {getattr(self, setting)!r}"
                 )
         object.__setattr__(self, "tags", frozenset(self._several("tags")))
-        object.__setattr__(self, "middleware", tuple(self._several("middleware")))
-        object.__setattr__(self, "expose", tuple(self._several("expose")))
+        for setting in ("middleware", "expose", "examples"):
+            object.__setattr__(self, setting, tuple(self._several(setting)))
         shown: Any  # whatever a host wrote there
         for shown in self.expose:
             if not (isinstance(shown, type) and issubclass(shown, Exception)):
@@ -74,10 +73,25 @@ class ToolOptions:
                 "a read-only tool is idempotent and destroys nothing: leave these two out"
             )
 
+    def _check_words(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f"a tool's name must be a string, got {self.name!r}")
+        if not self.name or len(self.name) > NAME_CHARACTERS or not self.name.isprintable():
+            raise ValueError(
+                f"a tool's name is 1 to {NAME_CHARACTERS} printable characters, got {self.name!r}"
+            )
+        if self.name != self.name.strip() or (self.name[0], self.name[-1]) == ("<", ">"):
+            raise ValueError(f"{self.name!r} is no name that callers can say; give one with @tool(name=...)")
+        for setting in ("description", "version"):
+            if not isinstance(getattr(self, setting), str):
+                raise TypeError(
+                    f"{setting} of tool {self.name!r} must be a string, got {getattr(self, setting)!r}"
+                )
+
     def _several(self, setting: str) -> Iterable[Any]:
         values = getattr(self, setting)
         # A class may be iterable, as an Enum is, and yet be meant as one.
-        if isinstance(values, str | bytes | type) or not isinstance(values, Iterable):
+        if isinstance(values, str | bytes | type | Mapping) or not isinstance(values, Iterable):
             raise TypeError(f"{setting} of tool {self.name!r} must be several, in a list, got {values!r}")
         return values
 
@@ -89,13 +103,19 @@ class Tool(wrapt.BaseObjectProxy[Callable[P, R]], Generic[P, R]):
     """
 
     def __init__(
-        self, function: Callable[P, R], options: ToolOptions, *, children: Iterable[Tool[..., Any]] = ()
+        self,
+        function: Callable[P, R],
+        options: ToolOptions,
+        *,
+        children: Iterable[Tool[..., Any]] = (),
+        declared: Declared | None = None,
     ) -> None:
         super().__init__(function)
         # wrapt keeps attributes that begin with _self_ on the wrapper; others would go to the function.
         self._self_kind = _kind(function, options)
         self._self_options = options
         self._self_children = tuple(children)
+        self._self_declared = declared
         self._self_schema: Schema | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -152,6 +172,21 @@ class Tool(wrapt.BaseObjectProxy[Callable[P, R]], Generic[P, R]):
         return self._self_options.timeout
 
     @property
+    def version(self) -> str:
+        """Which version of it this is, in the host's own words."""
+        return self._self_options.version
+
+    @property
+    def examples(self) -> tuple[Mapping[str, Any], ...]:
+        """Arguments that fit, for models to learn from."""
+        return self._self_options.examples
+
+    @property
+    def shared(self) -> bool:
+        """Whether one caller may be given what was made for another."""
+        return self._self_options.shared
+
+    @property
     def middleware(self) -> tuple[Callable[[Any, Any], Awaitable[Any]], ...]:
         """What stands around this tool alone, inside the registry's middleware of the same stage."""
         return self._self_options.middleware
@@ -171,6 +206,8 @@ class Tool(wrapt.BaseObjectProxy[Callable[P, R]], Generic[P, R]):
                 tool=options.name,
                 strict=options.strict,
                 checks_result=options.validate_result,
+                declared=self._self_declared,
+                examples=options.examples,
             )
         return self._self_schema
 
@@ -185,7 +222,11 @@ class Tool(wrapt.BaseObjectProxy[Callable[P, R]], Generic[P, R]):
 
     def with_options(self, **changes: Any) -> Tool[P, R]:
         """Another tool of the same function, with some settings changed."""
-        return Tool(self.__wrapped__, replace(self._self_options, **changes), children=self._self_children)
+        changed: Tool[P, R] = self._with(self.__wrapped__, replace(self._self_options, **changes))
+        return changed
+
+    def _with(self, function: Callable[..., Any], options: ToolOptions) -> Any:
+        return Tool(function, options, children=self._self_children, declared=self._self_declared)
 
     @overload
     def __get__(self, instance: msgspec.Struct | None, owner: Any = None) -> Tool[P, R]: ...
@@ -196,7 +237,8 @@ class Tool(wrapt.BaseObjectProxy[Callable[P, R]], Generic[P, R]):
         bind = getattr(type(self.__wrapped__), "__get__", None)
         if instance is None or bind is None:
             return self
-        return Tool(bind(self.__wrapped__, instance, owner), self._self_options, children=self._self_children)
+        bound: Tool[..., R] = self._with(bind(self.__wrapped__, instance, owner), self._self_options)
+        return bound
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -237,6 +279,9 @@ def tool(
     strict: bool = False,
     expose: Iterable[type[Exception]] = (ValueError, LookupError),
     validate_result: bool = False,
+    version: str = "",
+    examples: Iterable[Mapping[str, Any]] = (),
+    shared: bool = False,
 ) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
 def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     """Make a tool of a function; it stays callable as before, with its signature and hints.
@@ -244,7 +289,8 @@ def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     The name is the function's, the description its docstring up to the first section, unless given.
     `read_only=True` implies idempotent and not destructive. `timeout` is in seconds, for one attempt.
     `strict` takes no "5" for 5. The messages of exceptions in `expose` may be shown to a model.
-    `validate_result` checks what the function gives against its return annotation.
+    `validate_result` checks what the function gives against its return annotation. `examples` are
+    arguments that fit. `shared` says that one caller may be given what was made for another.
     """
     if function is None:
         return lambda function: tool_of(function, **settings)
@@ -260,13 +306,19 @@ def tool_of(function: Callable[P, R], **settings: Any) -> Tool[P, R]:
         return function.with_options(**settings)
     if isinstance(function, type) or not callable(function):
         raise TypeError(f"@tool takes a function, got {function!r}; put it directly above a `def`")
+    declared = declared_by(function)
+    for setting in fields(ToolOptions) if declared else ():
+        settings.setdefault(setting.name, getattr(function, setting.name, None))
+    settings = {key: value for key, value in settings.items() if value is not None}
     named: Any = function
     while isinstance(named, functools.partial):
         named = named.func
     docstring = inspect.getdoc(named) or underlying(function).__doc__ or ""
     settings.setdefault("name", getattr(named, "__name__", type(named).__name__))
     settings.setdefault("description", docstrings.summary(docstring))
-    return Tool(function, ToolOptions(**settings))
+    made = Tool(function, ToolOptions(**settings), declared=declared)
+    _ = declared and made.schema  # a schema that is none is an error now
+    return made
 
 
 def _kind(function: Callable[..., Any], options: ToolOptions) -> Kind:

@@ -17,7 +17,7 @@ APP = '''
 import enum
 from typing import Literal
 
-from toolcase import ApprovalRequired, Denied, RateLimited, Registry
+from toolcase import ApprovalRequired, Denied, RateLimited, Registry, tool_from_schema
 from toolcase.runtime import LoggingMiddleware, RetryMiddleware, TimeoutMiddleware
 
 registry = Registry()
@@ -31,7 +31,7 @@ class Size(enum.Enum):
     LARGE = "2"
 
 
-@registry.tool(read_only=True, tags=["sums"], timeout=2)
+@registry.tool(read_only=True, tags=["sums"], timeout=2, version="1.5")
 def add(a: int, b: int = 2) -> int:
     """Add two numbers.
 
@@ -46,6 +46,17 @@ async def echo(text: str = "", number: int | str | None = None, size: Size = Siz
                note: str | None = None, mode: Literal["a", "b"] = "a", items: list[int] = []) -> dict:
     given = dict(text=text, number=number, size=size.value, any=any, note=note, mode=mode, items=items)
     return {key: value for key, value in given.items() if value not in (None, "", "1", "a", [])}
+
+
+async def proxy(arguments):
+    return arguments
+
+
+registry.add(tool_from_schema(proxy, name="remote", input_schema={
+    "properties": {"n": {"$ref": "#/definitions/n"}, "any": True, "yes": {"$ref": "#/definitions/yes"},
+                   "either": {"anyOf": [True, {"type": "null"}]}},
+    "definitions": {"n": {"type": "integer"}, "yes": True},
+}))
 
 
 @registry.tool

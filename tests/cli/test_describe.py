@@ -12,6 +12,7 @@ def test_text_has_what_is_declared_and_what_stands_around(app):
         "add  Add two numbers.",
         "  effects: read-only",
         "  tags: sums",
+        "  version: 1.5",
         "  timeout: 2 s for one attempt",
         "  around it: OBSERVE LoggingMiddleware | ACT TimeoutMiddleware(2 s)",
         "parameters:",
@@ -26,6 +27,12 @@ def test_parameters_of_many_kinds(app):
     assert '  size (string, one of "1", "2", default "1")' in lines
     assert "  number (integer or null or string, default null)" in lines
     assert "  any (anything, default null)" in lines
+
+
+def test_parameters_of_a_schema_that_somebody_else_wrote(app):
+    lines = app("describe", "remote").stdout.splitlines()
+
+    assert lines[-4:] == ["  n (integer)", "  any (anything)", "  yes (anything)", "  either (null)"]
 
 
 def test_a_tool_without_parameters(app):

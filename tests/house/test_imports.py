@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +31,21 @@ def test_the_import_contract_holds() -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_tour_shows_the_floors_of_the_contract() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = {each["id"]: each for each in settings["tool"]["importlinter"]["contracts"]}
+    layers = contracts["floors"]["layers"]
+
+    rows = re.findall(
+        r"^\| (\d+) \| (.*) \|$", (ROOT / "docs/architecture.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+
+    assert [int(number) for number, _ in rows] == list(reversed(range(len(layers))))
+    assert [re.findall(r"`(\w+)`", modules) for _, modules in rows] == [
+        layer.split(" | ") for layer in layers
+    ]
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,12 @@ A wrong use carries the code of the error that it must be; one that mypy lets pa
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, ClassVar, assert_type
 
 from toolcase import (
-    BudgetSpec,
     Call,
-    CancellationToken,
     Denied,
     ErrorCode,
     ErrorInfo,
@@ -22,19 +19,17 @@ from toolcase import (
     Inner,
     InvalidArguments,
     Part,
-    PolicyRef,
     Registry,
-    RequestContext,
-    RunCancelled,
-    RunVersions,
     Stage,
     Tool,
     ToolError,
+    ToolObject,
     ToolResult,
     ToolTimeout,
     View,
     shielded,
     tool,
+    tool_from_schema,
 )
 from toolcase.runtime import (
     Backoff,
@@ -94,6 +89,38 @@ class Account:
     def fee(amount: int) -> float:
         """Say what it costs."""
         return amount / 100
+
+
+class Weather:
+    """A class tool."""
+
+    name = "weather"
+    input_schema: ClassVar[dict[str, Any]] = {"properties": {"city": {"type": "string"}}}
+
+    async def __call__(self, city: str) -> float:
+        """Ask."""
+        return len(city)
+
+
+async def ask(arguments: Mapping[str, Any]) -> str:
+    """Of a server."""
+    return str(arguments)
+
+
+async def declares_tools_by_schema() -> None:
+    """What a schema declares keeps what its function gives."""
+    weather: ToolObject = Weather()
+    assert_type(await tool(Weather())("Oslo"), float)
+    remote = tool_from_schema(ask, name="ask", input_schema=weather.input_schema, timeout=5)
+    assert_type(await remote({"city": "Oslo"}), str)
+    tool_from_schema(ask, input_schema={})  # type: ignore[call-arg]
+    Registry().add(Weather(), remote)
+
+
+@tool(version="2", examples=[{"first": 1}], shared=True)
+def described(first: int) -> int:
+    """With everything said."""
+    return first
 
 
 async def calls_tools_directly() -> None:
@@ -325,45 +352,3 @@ def makes_backoffs() -> tuple[Backoff, ...]:
 
 
 # Context
-
-
-class OwnContext(ExecutionContext):
-    """What a host made of it."""
-
-
-def makes_contexts(own: OwnContext, token: CancellationToken) -> None:
-    """With terms, and what is made of them."""
-    budget = BudgetSpec(max_tokens=10, max_cost=0.5, max_runtime_seconds=30)
-    assert_type(budget.max_cost, Decimal | None)
-    assert_type(BudgetSpec(max_cost="0.50").within(budget), BudgetSpec)
-    context = ExecutionContext(
-        budgets=budget,
-        policy_ref=PolicyRef("production", "v1", {"allow_web": True}),
-        versions=RunVersions(schema_version=1),
-        cancellation=token.child(),
-        metadata={"env": "test"},
-    )
-    assert_type(context.to_request_context(), RequestContext)
-    assert_type(ExecutionContext.from_dict(context.to_dict()), ExecutionContext)
-    assert_type(own.child(new_span=True), OwnContext)
-    assert_type(own.with_job("job"), OwnContext)
-    assert_type(OwnContext.from_dict({}), OwnContext)
-    context.scope_id = "other"  # type: ignore[misc]
-    budget.max_turns = 5  # type: ignore[misc]
-    BudgetSpec(max_tokens="10")  # type: ignore[arg-type]
-    ExecutionContext(budgets={"max_tokens": 10})  # type: ignore[arg-type]
-    context.child(False)  # type: ignore[call-arg]
-
-
-async def calls_off(token: CancellationToken) -> None:
-    """From anywhere, and heard everywhere."""
-    remove = token.on_cancel(list[str]().clear)
-    assert_type(remove, Callable[[], None])
-    token.cancel("the user left")
-    await token.wait()
-    try:
-        token.raise_if_cancelled()
-    except RunCancelled:
-        assert_type(token.reason, str)
-    token.is_cancelled = True  # type: ignore[misc]
-    token.on_cancel("stop")  # type: ignore[arg-type]

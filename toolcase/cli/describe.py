@@ -33,6 +33,7 @@ def command(settings: Settings, tool: str, as_json: bool) -> None:
     facts = {
         "effects": ", ".join(effects(found)),
         "tags": ", ".join(sorted(found.tags)),
+        "version": found.version,
         "timeout": "" if found.timeout is None else f"{found.timeout:g} s for one attempt",
         "around it": _around(registry, tool),
     }

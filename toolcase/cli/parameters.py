@@ -23,15 +23,22 @@ def parse(words: Iterable[str], schema: dict[str, Any]) -> dict[str, Any]:
     return arguments
 
 
-def definition(described: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+def definition(described: Any, schema: dict[str, Any]) -> dict[str, Any]:
     """What a parameter's schema says itself, together with what its `$ref` points at."""
+    if not isinstance(described, dict):
+        return {}
     if "$ref" not in described:
         return described
-    return {**schema["$defs"][described["$ref"].removeprefix("#/$defs/")], **described}
+    part: Any = schema
+    for step in described["$ref"].removeprefix("#").split("/")[1:]:
+        part = part.get(step, {}) if isinstance(part, dict) else {}
+    return {**part, **described} if isinstance(part, dict) else described
 
 
-def types(described: dict[str, Any]) -> set[str]:
+def types(described: Any) -> set[str]:
     """The JSON types that a schema admits, those of its alternatives included; none where it says none."""
+    if not isinstance(described, dict):
+        return set()
     own = described.get("type", [])
     found = {own} if isinstance(own, str) else set(own)
     return found.union(*(types(choice) for choice in described.get("anyOf", [])))
