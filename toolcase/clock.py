@@ -6,6 +6,7 @@ import asyncio
 import math
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -36,6 +37,12 @@ class SystemClock:
 
     def utcnow(self) -> datetime:
         return datetime.now(UTC)
+
+
+def reader(clock: Clock, loop: Any) -> Callable[[], float]:
+    """What reads this clock in this loop; of the system's, without asking each time which loop it is."""
+    plain = isinstance(clock, SystemClock) and isinstance(loop, asyncio.AbstractEventLoop)
+    return loop.time if plain else clock.monotonic
 
 
 def asyncio_task() -> asyncio.Task[Any] | None:

@@ -15,7 +15,7 @@ from toolcase.call import Call, CallInfo, Inner, Middleware, Stage, running
 from toolcase.cancellation import CancellationToken
 from toolcase.catalogue import Catalogue, unknown
 from toolcase.chain import Used, arrange, compile_chain, compile_refusal, flat, label, run_chain
-from toolcase.clock import Clock, SystemClock, count, current_loop, seconds, turns
+from toolcase.clock import Clock, SystemClock, count, current_loop, reader, seconds, turns
 from toolcase.context import ExecutionContext
 from toolcase.errors import Denied, InvalidArguments, ToolError, UnknownTool
 from toolcase.events import Event, ToolsChanged, log_fault, report_to_log
@@ -306,10 +306,7 @@ class Registry(Catalogue):
             self.calls.clear()
             self._ready.clear()
             self._life.forget()
-        self.loop = loop
-        # What the system's clock would find out at every call.
-        plain = isinstance(self.clock, SystemClock) and isinstance(loop, asyncio.AbstractEventLoop)
-        self._now = loop.time if plain else self.clock.monotonic
+        self.loop, self._now = loop, reader(self.clock, loop)
 
     def _turning(self) -> Any:
         """The event loop in which we are in use, if it still runs."""

@@ -21,6 +21,20 @@ PUBLIC = {*DOORS, *LIST.read_text(encoding="utf-8").split()}
 HEAVY = "click hypothesis opentelemetry pluggy pydantic pytest sqlite3 structlog trio"
 """What `import toolcase` must not load: it comes with the module, or the call, that uses it."""
 
+BACK_ENDS = {"asyncio", "trio"}
+KNOW_THE_BACK_END = {
+    "blocking",  # waits in a thread, which asyncio and trio end in different ways; names the default
+    "clock",  # tells which one it is
+    "events",  # knows asyncio's CancelledError, which ends a thread that was let go
+    "registry",  # asks asyncio for its loop first, on the path of every call
+    "stop",
+    "task",
+    "threads",
+    "timer",
+    "view",  # names the default
+}
+ON_TOP = {"testing", "cli"}
+
 
 def test_the_import_contract_holds() -> None:
     # A process of its own, because the linter configures logging for the whole of it.
@@ -31,6 +45,26 @@ def test_the_import_contract_holds() -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in python_files("toolcase") if not ON_TOP & set(p.parts)], ids=shown
+)
+def test_few_modules_know_the_back_end(path: Path) -> None:
+    names = {name for node in ast.walk(tree(path)) for name in back_ends(node)}
+
+    assert not names or path.stem in KNOW_THE_BACK_END, f"{shown(path)} knows {names}; use anyio, or clock.py"
+
+
+def back_ends(node: ast.AST) -> set[str]:
+    """The back ends that this piece of code imports or looks for among the modules."""
+    if isinstance(node, ast.Import):
+        return {alias.name.split(".")[0] for alias in node.names} & BACK_ENDS
+    if isinstance(node, ast.ImportFrom):
+        return {(node.module or "").split(".")[0]} & BACK_ENDS
+    return (
+        {node.value} & BACK_ENDS if isinstance(node, ast.Constant) and isinstance(node.value, str) else set()
+    )
 
 
 def test_the_tour_shows_the_floors_of_the_contract() -> None:
