@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from toolcase.words import Misfit, Problem
+from toolcase.schema.words import Misfit, Problem
 
 ARGUMENTS = 100_000
 DEPTH = 200

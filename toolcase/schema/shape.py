@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from toolcase.errors import InvalidArguments
-from toolcase.given import LONGEST_INTEGER, TOO_DEEP, own
-from toolcase.words import Misfit, Missing, Names, Problem, Unknown, refused, should, shown_value
+from toolcase.schema.given import LONGEST_INTEGER, TOO_DEEP, own
+from toolcase.schema.words import Misfit, Missing, Names, Problem, Unknown, refused, should, shown_value
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from toolcase.words import (
+from toolcase.schema.words import (
     MESSAGE_CHARACTERS,
     Misfit,
     Missing,

@@ -21,8 +21,8 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from toolcase import InvalidArguments, Registry, tool
-from toolcase.models import fresh, shape_of
 from toolcase.runtime import RetryMiddleware, compose
+from toolcase.schema.models import fresh, shape_of
 
 T = TypeVar("T")
 

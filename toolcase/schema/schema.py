@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from toolcase import docstrings, json_schema, models
+from toolcase import docstrings
 from toolcase.errors import InvalidArguments, InvalidResult
-from toolcase.fields import (
+from toolcase.schema import json_schema, models
+from toolcase.schema.fields import (
     NO_EXTRAS,
     adapter_of,
     extra_type,
@@ -24,11 +25,9 @@ from toolcase.fields import (
     may_hold_nan,
     validator,
 )
-from toolcase.given import parse, refuse_literals
-from toolcase.shape import Arguments as Arguments
-from toolcase.shape import Shape, validate_with
-from toolcase.words import MESSAGE_CHARACTERS, cut, printable, should, shown_value
-from toolcase.words import nearest as nearest
+from toolcase.schema.given import parse, refuse_literals
+from toolcase.schema.shape import Arguments, Shape, validate_with
+from toolcase.schema.words import MESSAGE_CHARACTERS, cut, printable, should, shown_value
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
-from toolcase.given import own, plain
-from toolcase.words import (
+from toolcase.schema.given import own, plain
+from toolcase.schema.words import (
     SHOWN_PROBLEMS,
     Misfit,
     Missing,

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from toolcase.words import NOTHING, Misfit, Missing, Problem
+from toolcase.schema.words import NOTHING, Misfit, Missing, Problem
 
 _MESSAGE = re.compile(r"(?P<said>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>.*)`)?", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)

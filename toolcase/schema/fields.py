@@ -11,7 +11,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from toolcase.given import LONGEST_INTEGER
+from toolcase.schema.given import LONGEST_INTEGER
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 from typing_extensions import is_typeddict
 
-from toolcase import structs
-from toolcase.fields import field_types, generator, is_secret
-from toolcase.given import own, parse, plain
-from toolcase.shape import Shape
-from toolcase.words import Misfit, Names, Problem, Unknown
+from toolcase.schema import structs
+from toolcase.schema.fields import field_types, generator, is_secret
+from toolcase.schema.given import own, parse, plain
+from toolcase.schema.shape import Shape
+from toolcase.schema.words import Misfit, Names, Problem, Unknown
 
 
 def shape_of(annotation: Any, parameter: str, *, strict: bool) -> Shape | None:
