@@ -347,7 +347,7 @@ class TestPydantic:
 
     def test_a_check_of_all_fields_is_of_the_arguments(self):
         assert refusal(taking(Checked), {"low": 2, "high": 1}) == (
-            "invalid arguments for 'search': the arguments are wrong: low must not be above high"
+            "invalid arguments for 'search': the arguments failed a check: low must not be above high"
         )
 
     def test_a_field_that_is_not_given_is_no_argument(self):

@@ -9,6 +9,7 @@ import inspect
 import json
 import typing
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from toolcase.schema.given import LONGEST_INTEGER
@@ -65,15 +66,6 @@ def _described(annotation: Any) -> bool:
     return any(getattr(note, "description", None) for note in metadata)
 
 
-def extra_type(annotation: Any, name: str, tool: str) -> Any:
-    """The type of every argument that **kwargs takes in."""
-    if typing.get_origin(annotation) is typing.Unpack:
-        raise TypeError(
-            f"tool {tool!r} cannot take **{name} as a TypedDict; write its keys as parameters of their own"
-        )
-    return annotation
-
-
 class _Default:
     """Tells pydantic the default of a TypedDict key, which it has no public way to say otherwise."""
 
@@ -83,20 +75,13 @@ class _Default:
     def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
         from pydantic_core import core_schema
 
-        if self.shared():
-            return core_schema.with_default_schema(handler(source), default_factory=lambda: self.default)
-        return core_schema.with_default_schema(handler(source), default=self.default)
-
-    def shared(self) -> bool:
-        """Whether all calls share it, as in Python: pydantic copies what has no hash, and cannot here."""
+        default = self.default
         try:
-            hash(self.default)
+            copy.deepcopy(default)
         except Exception:  # noqa: BLE001  foreign code
-            try:
-                copy.deepcopy(self.default)
-            except Exception:  # noqa: BLE001  foreign code
-                return True
-        return False
+            # Shared by all calls, as in Python: pydantic would copy what has no hash.
+            return core_schema.with_default_schema(handler(source), default_factory=lambda: default)
+        return core_schema.with_default_schema(handler(source), default=default)
 
 
 class _Extras:
@@ -185,41 +170,12 @@ def _bounded(schema: Any) -> Any:
             found[key] = {name: _bounded(field) for name, field in inner.items()}
         else:
             found[key] = inner if key in _NO_SCHEMAS else _bounded(inner)
-    match found.get("type"):
-        case "int":
-            if not {"lt", "le"} & found.keys():
-                found["lt"] = LONGEST_INTEGER
-            if not {"gt", "ge"} & found.keys():
-                found["gt"] = -LONGEST_INTEGER
-        case "str":
-            found.setdefault("min_length", 0)  # to count characters it must read them
-    return found
+    return {**_BOUNDS.get(str(found.get("type")), {}), **found}
 
 
-_FINITE = frozenset(
+_BOUNDS: Mapping[str, Mapping[str, int]] = MappingProxyType(
     {
-        *("bool", "date", "datetime", "default", "dict", "enum", "float", "int", "list", "literal", "none"),
-        *("nullable", "set", "str", "time", "tuple", "typed-dict", "typed-dict-field", "union", "uuid"),
+        "int": {"gt": -LONGEST_INTEGER, "lt": LONGEST_INTEGER},
+        "str": {"min_length": 0},  # to count characters it must read them
     }
 )
-
-
-def may_hold_nan(adapter: TypeAdapter[Any]) -> bool:
-    """Whether NaN could stand in valid arguments, so that JSON text must be looked through for it."""
-    return not _is_finite(adapter.core_schema)
-
-
-def _is_finite(schema: Any) -> bool:
-    if isinstance(schema, list | tuple):
-        return all(map(_is_finite, schema))
-    if not isinstance(schema, dict):
-        return True
-    if schema.get("extra_behavior") == "allow" or schema.get("allow_inf_nan"):
-        return False
-    kind = schema.get("type")
-    if isinstance(kind, str) and kind not in _FINITE:
-        return False
-    fields = schema.get("fields")
-    parts = fields.values() if isinstance(fields, dict) else ()
-    inner = (part for key, part in schema.items() if key not in _NO_SCHEMAS and key != "fields")
-    return all(map(_is_finite, (*parts, *inner)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 import typing
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -14,103 +15,110 @@ from typing_extensions import is_typeddict
 
 from toolcase.schema import structs
 from toolcase.schema.fields import field_types, generator, is_secret
-from toolcase.schema.given import own, parse, plain
+from toolcase.schema.given import own, own_containers, parse, plain
 from toolcase.schema.shape import Shape
-from toolcase.schema.words import Misfit, Names, Problem, Unknown
+from toolcase.schema.words import UNKNOWN, Misfit, Names, Problem
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Model:
+    """A class whose instances are made of the arguments."""
+
+    kind: Any
+    names: Names
+    """The names by which a caller says the fields."""
+    closed: bool
+    """Whether there are no others."""
+    read: Callable[[dict[str, Any]], Any]
+    read_json: Callable[[bytes | str, dict[str, Any]], Any]
+    """The same from JSON text, and from what stands in it."""
+    json: Callable[[], dict[str, Any]]
 
 
 def shape_of(annotation: Any, parameter: str, *, strict: bool) -> Shape | None:
     """How to check the fields of a pydantic model, Struct, dataclass or TypedDict; None of anything else."""
-    kind = _without_notes(annotation)
-    if structs.is_struct(kind):
-        return _of_struct(kind, parameter, strict=strict)
-    if _is_model(typing.get_origin(kind) or kind):
-        return _of_model(annotation, kind, parameter, strict=strict)
-    return None
-
-
-def _of_struct(kind: Any, parameter: str, *, strict: bool) -> Shape:
-    names = dict.fromkeys(structs.names(kind), False)
-    origin = typing.get_origin(kind) or kind
-
-    def check(arguments: dict[str, Any], *, from_json: bool = False) -> dict[str, Any]:
-        if (given := _instance(arguments, parameter, origin)) is not None:
-            return given
-        if from_json:
-            _refuse_unknown(arguments, names)
-        fields = arguments if from_json else _fields(arguments, names)
-        return {parameter: structs.read(fields, kind, strict=strict, from_json=from_json)}
-
-    return Shape(
-        check=check,
-        check_json=lambda text: check(parse(text), from_json=True),
-        names=names,
-        json=partial(structs.json_schema, kind),
-        gather=_gathering(parameter),
-    )
-
-
-def _of_model(annotation: Any, kind: Any, parameter: str, *, strict: bool) -> Shape | None:
-    from pydantic import TypeAdapter
-    from pydantic_core import to_json
-
-    origin = typing.get_origin(kind) or kind
-    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-    declared = _declared(adapter.core_schema, origin)
-    if declared is None:
+    model = _model(annotation, strict=strict)
+    if model is None:
         return None
-    names, closed = declared
-    validator, mode = adapter.validator, True if strict else None
 
     def check(arguments: dict[str, Any]) -> dict[str, Any]:
-        if (given := _instance(arguments, parameter, origin)) is not None:
-            return given
-        fields = _fields(arguments, names, closed=closed)
-        if strict and dataclasses.is_dataclass(origin):
-            # From Python, pydantic strictly wants an instance; from JSON it has none to ask for.
-            return {parameter: validator.validate_json(to_json(fields), strict=True)}
-        return {parameter: validator.validate_python(fields, strict=mode)}
+        alone = len(arguments) == 1 and not is_typeddict(model.kind)
+        if alone and issubclass(type(arguments.get(parameter)), model.kind):
+            return dict(arguments)  # Python code may give an instance by the parameter's own name
+        return {parameter: model.read(_fields(arguments, model))}
 
     def check_json(text: bytes | str) -> dict[str, Any]:
         fields = parse(text)
-        if closed:
-            _refuse_unknown(fields, names)
-        return {parameter: validator.validate_json(text, strict=mode)}
+        _refuse_unknown(fields, model)
+        return {parameter: model.read_json(text, fields)}
 
-    return Shape(check, check_json, names, partial(_json, adapter, closed=closed), _gathering(parameter))
+    def gather(arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return {parameter: fresh(arguments[parameter])}
+
+    return Shape(check, check_json, model.names, partial(_json, model), gather)
 
 
-def _json(adapter: Any, *, closed: bool) -> dict[str, Any]:
-    schema: dict[str, Any] = adapter.json_schema(schema_generator=generator())
-    if "$ref" in schema:  # a model that refers to itself
-        schema = {**schema["$defs"][schema["$ref"].removeprefix("#/$defs/")], "$defs": schema["$defs"]}
-    if closed:
+def _model(annotation: Any, *, strict: bool) -> _Model | None:
+    from pydantic import TypeAdapter
+    from pydantic_core import to_json
+
+    noted = typing.get_origin(annotation) is typing.Annotated
+    kind = annotation.__origin__ if noted else annotation
+    origin = typing.get_origin(kind) or kind
+    if structs.is_struct(kind):
+        names = dict.fromkeys(structs.names(kind), False)
+        convert = partial(structs.read, annotation=kind, strict=strict)
+        schema = partial(msgspec.json.schema, kind)
+        return _Model(origin, names, True, convert, lambda _, fields: convert(fields), schema)
+    if not _is_model(origin):
+        return None
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+    if (declared := _declared(adapter.core_schema, origin)) is None:
+        return None
+    validator, mode = adapter.validator, True if strict else None
+
+    def read(fields: dict[str, Any]) -> Any:
+        if strict and dataclasses.is_dataclass(origin):
+            # From Python, pydantic strictly wants an instance; from JSON it has none to ask for.
+            return validator.validate_json(to_json(fields), strict=True)
+        return validator.validate_python(fields, strict=mode)
+
+    def read_json(text: bytes | str, fields: dict[str, Any]) -> Any:
+        return validator.validate_json(text, strict=mode)
+
+    schema = partial(adapter.json_schema, schema_generator=generator())
+    return _Model(origin, *declared, read, read_json, schema)
+
+
+def _json(model: _Model) -> dict[str, Any]:
+    schema = model.json()
+    if "$ref" in schema:
+        parts, reference = schema["$defs"], schema["$ref"]
+        name = reference.removeprefix("#/$defs/")
+        schema = {**parts[name], "$defs": parts}
+        if json.dumps(reference) not in json.dumps(parts):  # it does not refer to itself
+            del parts[name]
+        if not parts:
+            del schema["$defs"]
+    if model.closed:
         schema["additionalProperties"] = False
     return schema
 
 
-def _fields(arguments: dict[str, Any], names: Names, *, closed: bool = True) -> dict[str, Any]:
+def _fields(arguments: dict[str, Any], model: _Model) -> dict[str, Any]:
     """The arguments as plain data, as far as they are."""
-    given = arguments if type(arguments) is dict else own(arguments)
+    given = own(arguments)
     for name in given:
         if not issubclass(type(name), str):
             raise Misfit([Problem((), "should have names that are strings", name)])
-    if closed:  # first, because it is soon done where there are very many
-        _refuse_unknown(given, names)
+    _refuse_unknown(given, model)  # first, because it is soon done where there are very many
     fields: dict[str, Any] = plain(given, only_json=False)
     return fields
 
 
-def _refuse_unknown(fields: Mapping[str, Any], names: Names) -> None:
-    if not fields.keys() <= names.keys():
-        raise Misfit([Unknown(str.__str__(name)) for name in fields if name not in names])
-
-
-def _instance(arguments: dict[str, Any], parameter: str, kind: Any) -> dict[str, Any] | None:
-    """The arguments as they are where Python code gives an instance by the parameter's own name."""
-    if len(arguments) != 1 or is_typeddict(kind):
-        return None
-    return dict(arguments) if issubclass(type(arguments.get(parameter)), kind) else None
+def _refuse_unknown(fields: Mapping[str, Any], model: _Model) -> None:
+    if model.closed and not fields.keys() <= model.names.keys():
+        raise Misfit([Problem([str.__str__(name)], UNKNOWN) for name in fields if name not in model.names])
 
 
 def _is_model(kind: Any) -> bool:
@@ -161,41 +169,18 @@ def _said(name: str, alias: Any, config: Mapping[str, Any]) -> list[str]:
     return [*by_alias, *([name] if by_name else [])]
 
 
-def _gathering(parameter: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    return lambda arguments: {parameter: fresh(arguments[parameter])}
-
-
 def fresh(instance: Any) -> Any:
     """A copy with containers of its own, so that what one run does to it the next does not see."""
     if isinstance(instance, dict):
-        return _own_containers(instance)
+        return own_containers(instance)
     copied = copy.copy(instance)
-    # Past what is frozen: nobody else has the copy yet.
-    assign = msgspec.structs.force_setattr if isinstance(instance, msgspec.Struct) else object.__setattr__
-    for name, value in _attributes(instance):
-        if type(value) in _CONTAINERS:
-            assign(copied, name, _own_containers(value))
-    return copied
-
-
-def _attributes(instance: Any) -> list[tuple[str, Any]]:
+    assign: Callable[[Any, str, Any], None] = object.__setattr__
     if isinstance(instance, msgspec.Struct):
-        return [(name, getattr(instance, name)) for name in instance.__struct_fields__]
-    if dataclasses.is_dataclass(instance):
-        return [(part.name, getattr(instance, part.name)) for part in dataclasses.fields(instance)]
-    return list(vars(instance).items())
-
-
-_CONTAINERS = frozenset({dict, list, set, tuple})
-
-
-def _own_containers(value: Any) -> Any:
-    if type(value) is dict:
-        return {key: _own_containers(item) for key, item in value.items()}
-    if type(value) in _CONTAINERS:
-        return type(value)(map(_own_containers, value))
-    return value
-
-
-def _without_notes(annotation: Any) -> Any:
-    return annotation.__origin__ if typing.get_origin(annotation) is typing.Annotated else annotation
+        assign, names = msgspec.structs.force_setattr, instance.__struct_fields__
+    elif dataclasses.is_dataclass(instance):
+        names = tuple(part.name for part in dataclasses.fields(instance))
+    else:
+        names = tuple(vars(instance))
+    for name in names:  # past what is frozen: nobody else has the copy yet
+        assign(copied, name, own_containers(getattr(instance, name)))
+    return copied
