@@ -8,7 +8,7 @@ import functools
 import inspect
 import json
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +24,13 @@ def field(parameter: inspect.Parameter, annotation: Any, description: str | None
     from pydantic import Field
     from pydantic.fields import FieldInfo
 
-    if description and not _described(annotation):
+    if description and FieldInfo.from_annotation(annotation).description is None:
         annotation = typing.Annotated[annotation, Field(description=description)]
-    if parameter.default is parameter.empty:
-        return typing.Required[annotation]
-    if isinstance(parameter.default, FieldInfo):  # `size: int = Field(5, ge=1)`, as pydantic's users write it
-        return typing.Required[typing.Annotated[annotation, parameter.default]]
-    return typing.NotRequired[typing.Annotated[annotation, _Default(parameter.default)]]
+    default = parameter.default
+    if default is not parameter.empty:  # or `size: int = Field(5, ge=1)`, as pydantic's users write it
+        given = default if isinstance(default, FieldInfo) else _default(default)
+        annotation = typing.Annotated[annotation, given]
+    return typing.Required[annotation]
 
 
 def is_secret(annotation: Any, _seen: frozenset[Any] = frozenset()) -> bool:
@@ -61,27 +61,15 @@ def field_types(kind: type) -> Mapping[str, Any]:
     return {}
 
 
-def _described(annotation: Any) -> bool:
-    metadata = getattr(annotation, "__metadata__", ())
-    return any(getattr(note, "description", None) for note in metadata)
+def _default(value: Any) -> Any:
+    from pydantic import Field
 
-
-class _Default:
-    """Tells pydantic the default of a TypedDict key, which it has no public way to say otherwise."""
-
-    def __init__(self, default: Any) -> None:
-        self.default = default
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
-        from pydantic_core import core_schema
-
-        default = self.default
-        try:
-            copy.deepcopy(default)
-        except Exception:  # noqa: BLE001  foreign code
-            # Shared by all calls, as in Python: pydantic would copy what has no hash.
-            return core_schema.with_default_schema(handler(source), default_factory=lambda: default)
-        return core_schema.with_default_schema(handler(source), default=default)
+    try:
+        copy.deepcopy(value)
+    except Exception:  # noqa: BLE001  foreign code
+        # Shared by all calls, as in Python: pydantic would copy what has no hash.
+        return Field(default_factory=lambda: value)
+    return Field(default=value)
 
 
 class _Extras:
