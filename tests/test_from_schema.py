@@ -152,7 +152,7 @@ class TestToolFromSchema:
             tool_from_schema(proxy, name="weather", input_schema={"type": "object", "properties": 5})
 
     def test_converts_nothing(self):
-        with pytest.raises(InvalidArguments, match="argument 'days' should be integer; got '5'"):
+        with pytest.raises(InvalidArguments, match="argument 'days' should have type 'integer'; got '5'"):
             remote().schema.validate({"city-name": "Oslo", "days": "5"})
 
     def test_keeps_its_schema_with_other_options(self):
@@ -160,7 +160,7 @@ class TestToolFromSchema:
 
     @pytest.mark.parametrize("function", [lambda: 1, lambda a, b: 1, lambda **arguments: 1])
     def test_refuses_a_function_that_takes_them_in_another_way(self, function):
-        with pytest.raises(TypeError, match="'weather' must take one parameter for all arguments"):
+        with pytest.raises(TypeError, match="'weather': its function must take one parameter for all"):
             tool_from_schema(function, name="weather", input_schema=SCHEMA)
 
 

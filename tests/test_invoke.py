@@ -121,7 +121,7 @@ async def test_a_result_is_checked_only_where_the_tool_says_so(registry):
     registry.tool(wrong, name="checked", validate_result=True)
 
     assert await registry.call("unchecked") == "no number"
-    with pytest.raises(InvalidResult, match=r"'checked' gave a result .* got 'no number'"):
+    with pytest.raises(InvalidResult, match=r"'checked' gave what does not fit .* got 'no number'"):
         await registry.call("checked")
 
 

@@ -150,7 +150,7 @@ class TestCall:
 
         registry.add(broken)
 
-        with pytest.raises(TypeError, match="cannot read the annotations of tool 'broken'"):
+        with pytest.raises(TypeError, match="cannot make a schema of tool 'broken'"):
             await registry.call("broken")
         assert (await registry.execute("broken")).error.code == "TOOL_FAILED"
 

@@ -268,9 +268,7 @@ class TestMethods:
 
     @pytest.mark.parametrize("method", [Doubler.__call__, Account.pay])
     def test_refuses_one_without_its_object(self, method):
-        with pytest.raises(
-            TypeError, match="is a method without its object, .*; give the method of an object"
-        ):
+        with pytest.raises(TypeError, match="is a method without its object; give the method of an object"):
             _ = tool(method).schema
 
     def test_takes_a_plain_function_of_something_called_self(self):

@@ -126,7 +126,7 @@ class TestOptions:
     def test_refuses_an_example_that_does_not_fit(self):
         made = tool(examples=[{"first": 1}, {"first": "x"}])(add.function)
 
-        with pytest.raises(TypeError, match="example 2 of tool 'add' does not fit its own schema: .*'first'"):
+        with pytest.raises(TypeError, match="tool 'add': example 2 does not fit its own schema: .*'first'"):
             _ = made.schema
 
     def test_says_nothing_of_version_examples_and_sharing_where_nobody_did(self):

@@ -17,7 +17,7 @@ from toolcase.clock import Clock
 from toolcase.context import ExecutionContext
 from toolcase.errors import InvalidArguments
 from toolcase.events import Event, MiddlewareFailed
-from toolcase.schema import Arguments
+from toolcase.schema import Arguments, own_containers
 from toolcase.secrets import Secrets
 from toolcase.threads import Leash, Threads, leash
 from toolcase.tool import Tool
@@ -159,7 +159,7 @@ class Call(msgspec.Struct, eq=False):
             return self
         copy = self.copy()
         try:
-            copy._validated = _copied(self._validated)
+            copy._validated = own_containers(self._validated)
         except RecursionError:
             raise InvalidArguments(f"arguments of {self.name!r} are nested too deeply") from None
         return copy
@@ -193,15 +193,6 @@ class Call(msgspec.Struct, eq=False):
 
 
 _CONTAINERS = frozenset({dict, list, set, tuple})
-
-
-def _copied(value: Any) -> Any:
-    """A copy of plain containers all the way down; other objects stay the same."""
-    if type(value) is dict:
-        return {key: _copied(item) for key, item in value.items()}
-    if type(value) in _CONTAINERS:
-        return type(value)(_copied(item) for item in value)
-    return value
 
 
 Inner = Callable[[Call], Awaitable[Any]]

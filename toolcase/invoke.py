@@ -20,7 +20,7 @@ def invoker(tool: Tool[..., Any]) -> Inner:
         step = _plain(tool.function)
     else:
         step = _RUN[tool.kind](_prepared(tool))
-    return _checked(step, schema.validate_result) if tool.options.validate_result else step
+    return _checked(step, schema.validate_result) if schema.validate_result else step
 
 
 def _plain(function: Callable[..., Any]) -> Inner:

@@ -21,6 +21,7 @@ R = TypeVar("R")
 
 NAME_CHARACTERS = 128
 _FLAGS = ("read_only", "idempotent", "destructive", "strict", "validate_result", "shared")
+_TEXTS = ("description", "version")
 
 
 class Kind(Enum):
@@ -51,14 +52,13 @@ class ToolOptions:
     shared: bool = False
 
     def __post_init__(self) -> None:
-        self._check_words()
+        self._check_name()
         if self.timeout is not None:
             seconds(self.timeout, f"timeout of tool {self.name!r}")
-        for setting in _FLAGS:
-            if not isinstance(getattr(self, setting), bool | None):
-                raise TypeError(
-                    f"{setting} of tool {self.name!r} must be True or False, got {getattr(self, setting)!r}"
-                )
+        for setting in (*_TEXTS, *_FLAGS):
+            kind, wanted = (str, "a string") if setting in _TEXTS else (bool | None, "True or False")
+            if not isinstance(value := getattr(self, setting), kind):
+                raise TypeError(f"{setting} of tool {self.name!r} must be {wanted}, got {value!r}")
         object.__setattr__(self, "tags", frozenset(self._several("tags")))
         for setting in ("middleware", "expose", "examples"):
             object.__setattr__(self, setting, tuple(self._several(setting)))
@@ -73,7 +73,7 @@ class ToolOptions:
                 "a read-only tool is idempotent and destroys nothing: leave these two out"
             )
 
-    def _check_words(self) -> None:
+    def _check_name(self) -> None:
         if not isinstance(self.name, str):
             raise TypeError(f"a tool's name must be a string, got {self.name!r}")
         if not self.name or len(self.name) > NAME_CHARACTERS or not self.name.isprintable():
@@ -82,11 +82,6 @@ class ToolOptions:
             )
         if self.name != self.name.strip() or (self.name[0], self.name[-1]) == ("<", ">"):
             raise ValueError(f"{self.name!r} is no name that callers can say; give one with @tool(name=...)")
-        for setting in ("description", "version"):
-            if not isinstance(getattr(self, setting), str):
-                raise TypeError(
-                    f"{setting} of tool {self.name!r} must be a string, got {getattr(self, setting)!r}"
-                )
 
     def _several(self, setting: str) -> Iterable[Any]:
         values = getattr(self, setting)
@@ -240,14 +235,7 @@ class Tool(wrapt.BaseObjectProxy[Callable[P, R]], Generic[P, R]):
         bound: Tool[..., R] = self._with(bind(self.__wrapped__, instance, owner), self._self_options)
         return bound
 
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __ne__(self, other: object) -> bool:
-        return self is not other
-
-    def __hash__(self) -> int:
-        return id(self)
+    __eq__, __ne__, __hash__ = object.__eq__, object.__ne__, object.__hash__
 
     def __repr__(self) -> str:
         return f"<tool {self.name!r} of {self.__wrapped__!r}>"

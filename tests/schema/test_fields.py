@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, SecretBytes, SecretStr
 from typing_extensions import TypedDict
 
 from toolcase import InvalidArguments, tool
-from toolcase.fields import is_secret
+from toolcase.schema.fields import is_secret
 
 
 class Login(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import inspect
 import types
@@ -12,23 +13,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from toolcase import docstrings, json_schema, models
+from toolcase import docstrings
 from toolcase.errors import InvalidArguments, InvalidResult
-from toolcase.fields import (
-    NO_EXTRAS,
-    adapter_of,
-    extra_type,
-    field,
-    generator,
-    is_secret,
-    may_hold_nan,
-    validator,
-)
-from toolcase.given import parse, refuse_literals
-from toolcase.shape import Arguments as Arguments
-from toolcase.shape import Shape, validate_with
-from toolcase.words import MESSAGE_CHARACTERS, cut, printable, should, shown_value
-from toolcase.words import nearest as nearest
+from toolcase.schema import json_schema, models
+from toolcase.schema.fields import NO_EXTRAS, adapter_of, field, generator, is_secret, validator
+from toolcase.schema.given import parse, refuse_literals
+from toolcase.schema.shape import Arguments, Shape, problems, validate_with
+from toolcase.schema.words import NOTHING, path, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +31,8 @@ class Schema:
 
     validate: Callable[[Arguments], dict[str, Any]]
     """The arguments as the function takes them, defaults filled in; raises InvalidArguments."""
-    validate_result: Callable[[Any], Any]
-    """The value as the return annotation has it; raises InvalidResult."""
+    validate_result: Callable[[Any], Any] | None
+    """The value as the return annotation has it, where it is to be checked; raises InvalidResult."""
     injected: Mapping[str, Callable[[Any], Any]]
     """Parameters that toolcase gives, each with the function that takes it from the call."""
     positional: tuple[str, ...]
@@ -56,10 +47,12 @@ class Schema:
 
     def json(self) -> dict[str, Any]:
         """JSON Schema of the arguments, a new dict each time; TypeError if JSON cannot say them."""
+        from pydantic_core import to_jsonable_python
+
         try:
             schema = self._json()
             if self._examples:
-                schema["examples"] = _plain(self._examples)
+                schema["examples"] = to_jsonable_python([dict(example) for example in self._examples])
         except Exception as error:
             reason = getattr(error, "message", error)
             raise TypeError(
@@ -99,30 +92,39 @@ def build(
     with _readable(tool):
         parameters = list(inspect.signature(function).parameters.values())
         hints = typing.get_type_hints(plain, include_extras=True)
-    if parameters and parameters[0].name == "self" and _is_in_class(function):
-        raise TypeError(
-            f"tool {tool!r} is a method without its object, {function.__qualname__}; "
-            "give the method of an object"
+        if parameters and parameters[0].name == "self" and _is_in_class(function):
+            raise TypeError(
+                f"{function.__qualname__} is a method without its object; give the method of an object"
+            )
+        injected = {
+            p.name: take
+            for p in parameters
+            if p.kind is not p.VAR_KEYWORD and (take := _injection(hints.get(p.name))) is not None
+        }
+        visible = [p for p in parameters if p.name not in injected]
+        mapping = _only(visible) if declared and declared.in_one else ""
+        if declared is None:
+            shape = _signature(
+                visible, hints, docstrings.parameters(inspect.getdoc(plain) or ""), tool, strict
+            )
+        else:
+            shape = _declared(declared, mapping)
+        made = Schema(
+            validate=validate_with(shape, tool),
+            validate_result=_result_validator(hints.get("return", Any), tool) if checks_result else None,
+            injected=injected,
+            positional=tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY),
+            gather=shape.gather,
+            mapping=mapping,
+            _json=shape.json,
+            _examples=tuple(examples),
+            _tool=tool,
         )
-    injected = {p.name: take for p in parameters if (take := _taken(p, hints)) is not None}
-    visible = [p for p in parameters if p.name not in injected]
-    mapping = _only(visible, tool) if declared and declared.in_one else ""
-    if declared is None:
-        shape = _signature(visible, hints, docstrings.parameters(inspect.getdoc(plain) or ""), tool, strict)
-    else:
-        shape = _declared(declared, mapping, tool)
-    made = Schema(
-        validate=validate_with(shape, tool),
-        validate_result=_result_validator(hints.get("return", Any), tool, now=checks_result),
-        injected=injected,
-        positional=tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY),
-        gather=shape.gather,
-        mapping=mapping,
-        _json=shape.json,
-        _examples=tuple(examples),
-        _tool=tool,
-    )
-    _check(made.validate, examples, tool)
+        for number, example in enumerate(examples, 1):
+            try:
+                made.validate(example)
+            except InvalidArguments as error:
+                raise TypeError(f"example {number} does not fit its own schema: {error}") from None
     return made
 
 
@@ -137,71 +139,52 @@ def _signature(
     fields: dict[str, Any] = {}
     names: dict[str, bool] = {}
     extra: Any = NO_EXTRAS
-    if len(parameters) == 1 and parameters[0].default is parameters[0].empty:
-        (only,) = parameters
-        with _readable(tool):
-            model = models.shape_of(hints.get(only.name, Any), only.name, strict=strict)
-        if model is not None and only.kind is not only.VAR_KEYWORD:
-            return model
     for parameter in parameters:
         annotation = hints.get(parameter.name, Any)
         if parameter.kind is parameter.VAR_POSITIONAL:
-            raise TypeError(f"tool {tool!r} cannot take *{parameter.name}: a caller gives arguments by name")
+            raise TypeError(f"it cannot take *{parameter.name}: a caller gives arguments by name")
         if parameter.kind is parameter.VAR_KEYWORD:
-            extra = extra_type(annotation, parameter.name, tool)
-        else:
-            with _readable(tool):
-                fields[parameter.name] = field(parameter, annotation, described.get(parameter.name))
-                names[parameter.name] = is_secret(annotation)
-    with _readable(tool):
-        adapter = adapter_of(tool, fields, extra=extra, strict=strict)
-        checked = validator(adapter)
+            extra = annotation
+            continue
+        single = len(parameters) == 1 and parameter.default is parameter.empty
+        if single and (model := models.shape_of(annotation, parameter.name, strict=strict)):
+            return model
+        fields[parameter.name] = field(parameter, annotation, described.get(parameter.name))
+        names[parameter.name] = is_secret(annotation)
+    adapter = adapter_of(tool, fields, extra=extra, strict=strict)
+    checked = validator(adapter)
 
     def check_json(text: bytes | str) -> dict[str, Any]:
         refuse_literals(text)
         found: dict[str, Any] = checked.validate_json(text)
         return found
 
+    # In JSON text for these pydantic itself finds every NaN.
+    finite = extra is NO_EXTRAS and all(hints.get(name) in (str, int, float, bool) for name in fields)
     return Shape(
         check=checked.validate_python,
-        check_json=check_json if may_hold_nan(adapter) else checked.validate_json,
+        check_json=checked.validate_json if finite else check_json,
         names=names,
         json=partial(adapter.json_schema, schema_generator=generator()),
     )
 
 
-def _only(parameters: Sequence[inspect.Parameter], tool: str) -> str:
+def _only(parameters: Sequence[inspect.Parameter]) -> str:
     if len(parameters) != 1 or parameters[0].kind is parameters[0].VAR_KEYWORD:
-        raise TypeError(f"the function of tool {tool!r} must take one parameter for all arguments, a mapping")
+        raise TypeError("its function must take one parameter for all arguments, a mapping")
     return parameters[0].name
 
 
-def _declared(declared: Declared, mapping: str, tool: str) -> Shape:
-    schema = json_schema.read(declared.schema, tool)
-    check = json_schema.checker(schema, tool)
+def _declared(declared: Declared, mapping: str) -> Shape:
+    schema = json_schema.read(declared.schema)
+    check = json_schema.checker(schema)
     return Shape(
         check=check,
         check_json=lambda text: check(parse(text)),
         names=json_schema.names(schema),
-        json=lambda: json_schema.read(schema, tool),
+        json=partial(copy.deepcopy, schema),
         gather=(lambda arguments: {mapping: dict(arguments)}) if declared.in_one else None,
     )
-
-
-def _check(validate: Callable[[Arguments], Any], examples: Sequence[Mapping[str, Any]], tool: str) -> None:
-    for number, example in enumerate(examples, 1):
-        try:
-            validate(example)
-        except InvalidArguments as error:
-            raise TypeError(
-                f"example {number} of tool {tool!r} does not fit its own schema: {error}"
-            ) from None
-
-
-def _plain(examples: Sequence[Mapping[str, Any]]) -> Any:
-    from pydantic_core import to_jsonable_python
-
-    return to_jsonable_python([dict(example) for example in examples])
 
 
 def _is_in_class(function: Any) -> bool:
@@ -224,54 +207,33 @@ def underlying(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextlib.contextmanager
 def _readable(tool: str) -> Iterator[None]:
-    """Says of which tool it was that the annotations could not be read; they may raise anything."""
+    """Says of which tool it was that no schema could be made; annotations may raise anything."""
     try:
         yield
-    except NameError as error:
-        raise TypeError(
-            f"cannot read the annotations of tool {tool!r}: {error}; "
-            "define or import that type at the top level of the module"
-        ) from error
+    except json_schema.BadSchema as error:
+        raise TypeError(f"input_schema of tool {tool!r} {error}") from None
     except Exception as error:
-        raise TypeError(f"cannot make a schema of the signature of tool {tool!r}: {error}") from error
+        reason = getattr(error, "message", error)
+        if isinstance(error, NameError):
+            reason = f"{reason}; define or import that type at the top level of the module"
+        raise TypeError(f"cannot make a schema of tool {tool!r}: {reason}") from error
 
 
-def _result_validator(annotation: Any, tool: str, *, now: bool) -> Callable[[Any], Any]:
-    """Builds its validator at the first result unless told so `now`: most tools never check theirs."""
+def _result_validator(annotation: Any, tool: str) -> Callable[[Any], Any]:
+    from pydantic import ValidationError
 
-    @functools.cache
-    def checker() -> Callable[[Any], dict[str, Any]]:
-        with _readable(tool):
-            check: Callable[[Any], dict[str, Any]] = adapter_of(
-                tool, {"result": typing.Required[annotation]}, finite=False
-            ).validator.validate_python
-            return check
-
-    if now:
-        checker()
+    checker = adapter_of(tool, {"result": typing.Required[annotation]}, finite=False).validator
+    secret = is_secret(annotation)
 
     def validate(value: Any) -> Any:
-        from pydantic import ValidationError
-
         try:
-            return checker()({"result": value})["result"]
+            return checker.validate_python({"result": value})["result"]
         except ValidationError as error:
-            problem = error.errors(include_url=False, include_context=False)[0]
-            where = "".join(f"[{cut(repr(step))}]" for step in problem["loc"][1:10])
-            got = "" if is_secret(annotation) else f"; got {shown_value(problem['input'])}"
-            said = cut(printable(should(problem["msg"])), MESSAGE_CHARACTERS // 2)
-            raise InvalidResult(
-                f"{tool!r} gave a result that does not fit its return type: result{where} {said}{got}"
-            ) from None
+            problem = problems(error)[0]
+            said = f"{path(problem.where)} {told(problem.said, NOTHING if secret else problem.got)}"
+            raise InvalidResult(f"{tool!r} gave what does not fit its return type: {said}") from None
 
     return validate
-
-
-def _taken(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Callable[[Any], Any] | None:
-    """How toolcase takes this parameter from the call, if it is one that it gives."""
-    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-        return None
-    return _injection(hints.get(parameter.name, Any))
 
 
 def _injection(annotation: Any) -> Callable[[Any], Any] | None:

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BeforeValidator, Field, SecretStr
 
 from toolcase import InvalidArguments, tool
-from toolcase.shape import LISTED_ERRORS
+from toolcase.schema.shape import LISTED_ERRORS
 
 
 def refused(function, arguments):
@@ -96,4 +96,4 @@ def test_as_many_misfits_as_can_be_listed_are_shown_in_part():
 
     error = refused(add, {"numbers": ["x"] * 1_000})
 
-    assert str(error).endswith("; and 995 more")
+    assert str(error).endswith("; and more")

@@ -219,13 +219,13 @@ class TestWords:
     def test_says_what_a_check_of_the_user_said(self):
         def take(number: Annotated[int, AfterValidator(even)]): ...
 
-        assert refusal(tool(take), {"number": 3}).endswith("argument 'number' is wrong: must be even; got 3")
+        assert refusal(tool(take), {"number": 3}).endswith(
+            "argument 'number' failed a check: must be even; got 3"
+        )
 
     @pytest.mark.parametrize("key", [1, None, (1, 2)])
     def test_wants_names_that_are_strings(self, key):
-        assert f"the arguments should have names that are strings; got {key!r}" in refusal(
-            add, {key: 1, "first": 1}
-        )
+        assert f"failed a check: Keys should be strings; got {key!r}" in refusal(add, {key: 1, "first": 1})
 
     def test_wants_names_that_are_text(self):
         assert "should be a valid string" in refusal(add, {"\ud800": 1})
@@ -237,13 +237,13 @@ class TestWords:
     def test_cuts_a_long_value(self):
         said = refusal(add, {"first": "x" * 10_000})
 
-        assert said.endswith("got '" + "x" * 56 + "...")
+        assert said.endswith("..." + "x" * 28 + "'")
 
     def test_cuts_a_long_name(self):
         assert len(refusal(add, {"first": 1, "x" * 10_000: 1})) < 200
 
-    def test_shows_five_problems_and_counts_the_rest(self):
-        assert refusal(add, {"first": 1, **{f"x{n}": n for n in range(8)}}).endswith("; and 3 more")
+    def test_shows_five_problems_and_says_that_there_are_more(self):
+        assert refusal(add, {"first": 1, **{f"x{n}": n for n in range(8)}}).endswith("; and more")
 
     @pytest.mark.parametrize(
         ("value", "shown"),

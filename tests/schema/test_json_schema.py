@@ -41,22 +41,22 @@ class TestWords:
     @pytest.mark.parametrize(
         ("said", "value", "words"),
         [
-            ({"type": "integer"}, "5", "should be integer; got '5'"),
-            ({"type": ["integer", "null"]}, "5", "should be integer or null; got '5'"),
-            ({"minimum": 3}, 2, "should be greater than or equal to 3; got 2"),
-            ({"exclusiveMaximum": 3}, 3, "should be less than 3; got 3"),
-            ({"multipleOf": 2}, 3, "should be a multiple of 2; got 3"),
-            ({"enum": ["x", 1]}, "y", "should be one of 'x', 1; got 'y'"),
-            ({"const": "x"}, "y", "should be x; got 'y'"),
-            ({"minLength": 3}, "ab", "should have at least 3 characters; got 'ab'"),
-            ({"maxItems": 1}, [1, 2], "should have at most 1 items; got [1, 2]"),
-            ({"pattern": "^a$"}, "b", "should match '^a$'; got 'b'"),
+            ({"type": "integer"}, "5", "should have type 'integer'; got '5'"),
+            ({"type": ["integer", "null"]}, "5", "should have type ['integer', 'null']; got '5'"),
+            ({"minimum": 3}, 2, "should have minimum 3; got 2"),
+            ({"exclusiveMaximum": 3}, 3, "should have exclusiveMaximum 3; got 3"),
+            ({"multipleOf": 2}, 3, "should have multipleOf 2; got 3"),
+            ({"enum": ["x", 1]}, "y", "should have enum ['x', 1]; got 'y'"),
+            ({"const": "x"}, "y", "should have const 'x'; got 'y'"),
+            ({"minLength": 3}, "ab", "should have minLength 3; got 'ab'"),
+            ({"maxItems": 1}, [1, 2], "should have maxItems 1; got [1, 2]"),
+            ({"pattern": "^a$"}, "b", "should have pattern '^a$'; got 'b'"),
             (
                 {"uniqueItems": True},
-                [{"a": [1]}, {"a": [1.0]}],
-                "should hold nothing twice; got [{'a': [1]},",
+                [{"a": [1], "b": 2}, {"b": 2, "a": [1]}],
+                "should have uniqueItems True; got [{'a': [1], 'b': 2},",
             ),
-            ({"anyOf": [{"type": "string"}]}, 5, "does not fit 'anyOf' of its schema; got 5"),
+            ({"anyOf": [{"type": "string"}]}, 5, "should have anyOf [{'type': 'string'}]; got 5"),
         ],
     )
     def test_says_what_it_should_be_and_what_it_got(self, said, value, words):
@@ -86,7 +86,8 @@ class TestWords:
     def test_shows_no_value_that_is_marked_as_secret(self):
         for mark in ({"writeOnly": True}, {"format": "password"}):
             assert (
-                refusal(taking(type="string", **mark), {"a": ["hunter2"]}) == "argument 'a' should be string"
+                refusal(taking(type="string", **mark), {"a": ["hunter2"]})
+                == "argument 'a' should have type 'string'"
             )
 
     def test_shows_five_and_says_that_there_are_more(self):
@@ -127,8 +128,8 @@ class TestMeaning:
         tool = made(patternProperties={"^a": {"type": "integer"}}, additionalProperties={"type": "string"})
 
         assert tool.schema.validate({"a1": 1, "b": "x"}) == {"a1": 1, "b": "x"}
-        assert "argument 'a1' should be integer" in refusal(tool, {"a1": "x"})
-        assert "argument 'b' should be string" in refusal(tool, {"b": 1})
+        assert "argument 'a1' should have type 'integer'" in refusal(tool, {"a1": "x"})
+        assert "argument 'b' should have type 'string'" in refusal(tool, {"b": 1})
 
     @pytest.mark.parametrize("where", ["$defs", "definitions"])
     def test_follows_references_inside_of_it(self, where):
@@ -136,7 +137,7 @@ class TestMeaning:
         tool = made(properties={"a": {"$ref": f"#/{where}/p"}}, **{where: {"p": part}})
 
         assert tool.schema.validate({"a": {"b": {"b": {}}}}) == {"a": {"b": {"b": {}}}}
-        assert "should match '^x'" in refusal(tool, {"a": {"b": {"c": "y"}}})
+        assert "should have pattern '^x'" in refusal(tool, {"a": {"b": {"c": "y"}}})
 
     @pytest.mark.parametrize("draft", ["draft-07/schema#", "draft/2019-09/schema", "draft/2020-12/schema"])
     def test_knows_the_drafts(self, draft):
@@ -145,7 +146,7 @@ class TestMeaning:
             **{"$schema": f"{scheme}://json-schema.org/{draft}", "properties": {"a": {"pattern": "^x$"}}}
         )
 
-        assert "should match '^x$'" in refusal(tool, {"a": "y"})
+        assert "should have pattern '^x$'" in refusal(tool, {"a": "y"})
 
     def test_formats_are_not_checked(self):
         assert taking(format="ipv4").schema.validate({"a": "no address"}) == {"a": "no address"}
@@ -181,7 +182,7 @@ class TestBadSchemas:
         [
             ({"type": "array"}, "has type 'array'; arguments have names, so write an object"),
             ({"properties": {"a": {"type": "text"}}}, "is no JSON Schema: at $.properties.a.type"),
-            ({"properties": {"a": {"default": object()}}}, "is no JSON: argument"),
+            ({"properties": {"a": {"default": object()}}}, "is no JSON: its values should be text"),
             ({"$schema": "http://example.com/mine"}, "is written in 'http://example.com/mine', which is not"),
             ({"patternProperties": {"(": {}}}, "has the pattern '(', which cannot be matched"),
             ({"properties": {"a": {"pattern": "(?!a)"}}}, "look-around, including look-ahead"),

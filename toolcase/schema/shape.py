@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from toolcase.errors import InvalidArguments
-from toolcase.given import LONGEST_INTEGER, TOO_DEEP, own
-from toolcase.words import Misfit, Missing, Names, Problem, Unknown, refused, should, shown_value
+from toolcase.schema.given import DIGITS, TOO_DEEP, own
+from toolcase.schema.words import NOTHING, UNKNOWN, Misfit, Names, Problem, refused, should, shown_value
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -68,24 +68,22 @@ def _misfit(error: ValidationError) -> Misfit:
     count = error.error_count()
     if count > LISTED_ERRORS:  # pydantic makes a list of all or of none
         return Misfit([Problem((), f"hold {count} values that do not fit")])
-    return Misfit([_problem(found) for found in error.errors(include_url=False, include_context=False)])
+    return Misfit(problems(error))
 
 
-def _problem(found: Mapping[str, Any]) -> Problem | Missing | Unknown:
+def problems(error: ValidationError) -> list[Problem]:
+    """What pydantic says, in our words."""
+    return [_problem(found) for found in error.errors(include_url=False, include_context=False)]
+
+
+def _problem(found: Mapping[str, Any]) -> Problem:
     location, kind, said = found["loc"], found["type"], found["msg"]
     if kind == "json_invalid":
         return Problem((), f"are no JSON: {said.removeprefix('Invalid JSON: ')}")
-    if not location:
-        return Problem((), should(said))
-    if kind == "invalid_key" and len(location) == 1:
-        return Problem((), "should have names that are strings", found["input"])
     if kind == "missing":
-        return Missing(location)
-    if kind == "extra_forbidden" and len(location) == 1:
-        return Unknown(str(location[0]))
-    if kind in _BOUNDS and len(said) > len(str(LONGEST_INTEGER // 10)):
+        return Problem(location, "is missing")
+    if kind == "extra_forbidden":
+        return Problem(location, UNKNOWN)
+    if kind in ("less_than", "greater_than") and len(said) > DIGITS:
         return Problem(location, "should be a shorter number")
-    return Problem(location, should(said), found["input"])
-
-
-_BOUNDS = frozenset({"less_than", "greater_than"})
+    return Problem(location, should(said), found["input"] if location else NOTHING)

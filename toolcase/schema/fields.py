@@ -8,10 +8,11 @@ import functools
 import inspect
 import json
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from toolcase.given import LONGEST_INTEGER
+from toolcase.schema.given import LONGEST_INTEGER
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -23,13 +24,13 @@ def field(parameter: inspect.Parameter, annotation: Any, description: str | None
     from pydantic import Field
     from pydantic.fields import FieldInfo
 
-    if description and not _described(annotation):
+    if description and FieldInfo.from_annotation(annotation).description is None:
         annotation = typing.Annotated[annotation, Field(description=description)]
-    if parameter.default is parameter.empty:
-        return typing.Required[annotation]
-    if isinstance(parameter.default, FieldInfo):  # `size: int = Field(5, ge=1)`, as pydantic's users write it
-        return typing.Required[typing.Annotated[annotation, parameter.default]]
-    return typing.NotRequired[typing.Annotated[annotation, _Default(parameter.default)]]
+    default = parameter.default
+    if default is not parameter.empty:  # or `size: int = Field(5, ge=1)`, as pydantic's users write it
+        given = default if isinstance(default, FieldInfo) else _default(default)
+        annotation = typing.Annotated[annotation, given]
+    return typing.Required[annotation]
 
 
 def is_secret(annotation: Any, _seen: frozenset[Any] = frozenset()) -> bool:
@@ -60,43 +61,15 @@ def field_types(kind: type) -> Mapping[str, Any]:
     return {}
 
 
-def _described(annotation: Any) -> bool:
-    metadata = getattr(annotation, "__metadata__", ())
-    return any(getattr(note, "description", None) for note in metadata)
+def _default(value: Any) -> Any:
+    from pydantic import Field
 
-
-def extra_type(annotation: Any, name: str, tool: str) -> Any:
-    """The type of every argument that **kwargs takes in."""
-    if typing.get_origin(annotation) is typing.Unpack:
-        raise TypeError(
-            f"tool {tool!r} cannot take **{name} as a TypedDict; write its keys as parameters of their own"
-        )
-    return annotation
-
-
-class _Default:
-    """Tells pydantic the default of a TypedDict key, which it has no public way to say otherwise."""
-
-    def __init__(self, default: Any) -> None:
-        self.default = default
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
-        from pydantic_core import core_schema
-
-        if self.shared():
-            return core_schema.with_default_schema(handler(source), default_factory=lambda: self.default)
-        return core_schema.with_default_schema(handler(source), default=self.default)
-
-    def shared(self) -> bool:
-        """Whether all calls share it, as in Python: pydantic copies what has no hash, and cannot here."""
-        try:
-            hash(self.default)
-        except Exception:  # noqa: BLE001  foreign code
-            try:
-                copy.deepcopy(self.default)
-            except Exception:  # noqa: BLE001  foreign code
-                return True
-        return False
+    try:
+        copy.deepcopy(value)
+    except Exception:  # noqa: BLE001  foreign code
+        # Shared by all calls, as in Python: pydantic would copy what has no hash.
+        return Field(default_factory=lambda: value)
+    return Field(default=value)
 
 
 class _Extras:
@@ -185,41 +158,12 @@ def _bounded(schema: Any) -> Any:
             found[key] = {name: _bounded(field) for name, field in inner.items()}
         else:
             found[key] = inner if key in _NO_SCHEMAS else _bounded(inner)
-    match found.get("type"):
-        case "int":
-            if not {"lt", "le"} & found.keys():
-                found["lt"] = LONGEST_INTEGER
-            if not {"gt", "ge"} & found.keys():
-                found["gt"] = -LONGEST_INTEGER
-        case "str":
-            found.setdefault("min_length", 0)  # to count characters it must read them
-    return found
+    return {**_BOUNDS.get(str(found.get("type")), {}), **found}
 
 
-_FINITE = frozenset(
+_BOUNDS: Mapping[str, Mapping[str, int]] = MappingProxyType(
     {
-        *("bool", "date", "datetime", "default", "dict", "enum", "float", "int", "list", "literal", "none"),
-        *("nullable", "set", "str", "time", "tuple", "typed-dict", "typed-dict-field", "union", "uuid"),
+        "int": {"gt": -LONGEST_INTEGER, "lt": LONGEST_INTEGER},
+        "str": {"min_length": 0},  # to count characters it must read them
     }
 )
-
-
-def may_hold_nan(adapter: TypeAdapter[Any]) -> bool:
-    """Whether NaN could stand in valid arguments, so that JSON text must be looked through for it."""
-    return not _is_finite(adapter.core_schema)
-
-
-def _is_finite(schema: Any) -> bool:
-    if isinstance(schema, list | tuple):
-        return all(map(_is_finite, schema))
-    if not isinstance(schema, dict):
-        return True
-    if schema.get("extra_behavior") == "allow" or schema.get("allow_inf_nan"):
-        return False
-    kind = schema.get("type")
-    if isinstance(kind, str) and kind not in _FINITE:
-        return False
-    fields = schema.get("fields")
-    parts = fields.values() if isinstance(fields, dict) else ()
-    inner = (part for key, part in schema.items() if key not in _NO_SCHEMAS and key != "fields")
-    return all(map(_is_finite, (*parts, *inner)))

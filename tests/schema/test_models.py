@@ -21,8 +21,8 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from toolcase import InvalidArguments, Registry, tool
-from toolcase.models import fresh, shape_of
 from toolcase.runtime import RetryMiddleware, compose
+from toolcase.schema.models import fresh, shape_of
 
 T = TypeVar("T")
 
@@ -347,7 +347,7 @@ class TestPydantic:
 
     def test_a_check_of_all_fields_is_of_the_arguments(self):
         assert refusal(taking(Checked), {"low": 2, "high": 1}) == (
-            "invalid arguments for 'search': the arguments are wrong: low must not be above high"
+            "invalid arguments for 'search': the arguments failed a check: low must not be above high"
         )
 
     def test_a_field_that_is_not_given_is_no_argument(self):

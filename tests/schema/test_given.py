@@ -5,8 +5,8 @@ from enum import IntEnum, StrEnum
 
 import pytest
 
-from toolcase.given import ARGUMENTS, DEPTH, VALUES, own, parse, plain
-from toolcase.words import Misfit
+from toolcase.schema.given import ARGUMENTS, DEPTH, VALUES, own, parse, plain
+from toolcase.schema.words import Misfit
 
 
 class Word(StrEnum):

@@ -2,12 +2,11 @@
 
 import pytest
 
-from toolcase.words import (
+from toolcase.schema.words import (
     MESSAGE_CHARACTERS,
+    UNKNOWN,
     Misfit,
-    Missing,
     Problem,
-    Unknown,
     cut,
     printable,
     refused,
@@ -28,24 +27,26 @@ class Faulty:
 def test_a_message_is_short_whatever_it_is_about():
     problems = [Problem(["x" * 1_000] * 100, "should be " + "y" * 10_000, "z" * 10_000)] * 5
 
-    said = str(refused("t" * 128, Misfit([*problems, Missing(["x"])]), {}))
+    said = str(refused("t" * 128, Misfit([*problems, Problem(["x"], "is missing")]), {}))
 
     assert len(said) <= MESSAGE_CHARACTERS
 
 
-def test_lists_twenty_names_and_counts_the_rest():
+def test_lists_twenty_names_and_says_that_there_are_more():
     names = {f"name{number}": False for number in range(50)}
 
-    said = str(refused("find", Misfit([Unknown("zzz")]), names))
+    said = str(refused("find", Misfit([Problem(["zzz"], UNKNOWN)]), names))
 
-    assert said.endswith("'name18', 'name19' and 30 more")
+    assert said.endswith("'name18', 'name19' and more")
 
 
 @pytest.mark.parametrize("text", ["\x1b[31m", "\u202e", "\r\n", "\x00"])
 def test_nothing_unprintable_is_said(text):
     problem = Problem([text], f"should be {text}", Faulty(text))
 
-    said = str(refused("find", Misfit([problem, Unknown(text), Missing([1, text])]), {}))
+    said = str(
+        refused("find", Misfit([problem, Problem([text], UNKNOWN), Problem([1, text], "is missing")]), {})
+    )
 
     assert said.isprintable()
 
@@ -57,7 +58,7 @@ def test_escapes_as_repr_does():
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        ("x" * 1_000_000, "'" + "x" * 56 + "..."),
+        ("x" * 1_000_000, "'" + "x" * 27 + "..." + "x" * 28 + "'"),
         (b"x", "b'x'"),
         ([1, {"a": (2,)}], "[1, {'a': (2,)}]"),
         (Faulty("x" * 100), "x" * 57 + "..."),
