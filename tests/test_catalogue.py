@@ -35,6 +35,21 @@ def test_lists_by_tag_and_name(registry, asked, names):
     assert [tool.name for tool in registry.tools(**asked)] == names
 
 
+@pytest.mark.parametrize("name", [None, 5, ["db_read"], {"a": 1}, b"db_read"])
+async def test_a_name_that_is_no_text_is_unknown(registry, name):
+    result = await registry.execute(name)
+
+    assert result.error.code == "UNKNOWN_TOOL"
+    assert result.error.message.startswith("no tool named ")
+
+
+async def test_a_name_without_end_is_cut_where_it_is_told(registry):
+    result = await registry.execute("x" * 1_000_000)
+
+    assert result.error.code == "UNKNOWN_TOOL"
+    assert len(result.error.message) < 200
+
+
 class TestRemoving:
     """Letting go of tools."""
 

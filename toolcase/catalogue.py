@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from toolcase.errors import ToolDisabled, UnknownTool
 from toolcase.events import ToolsChanged, log_fault
-from toolcase.schema import nearest
+from toolcase.schema import nearest, shown_value
 from toolcase.secrets import Secrets
 from toolcase.tool import Tool, tool_of
 
@@ -141,4 +141,6 @@ class Catalogue:
 
 def unknown(name: str, names: Collection[str]) -> UnknownTool:
     """The error for a name that is not there, with the nearest one that is."""
-    return UnknownTool(f"no tool named {name!r}; {nearest(name, names) or 'there is none like it'}")
+    return UnknownTool(
+        f"no tool named {shown_value(name)}; {nearest(name, names) or 'there is none like it'}"
+    )

@@ -23,7 +23,7 @@ from toolcase.lifetime import Lifetime
 from toolcase.outbox import Outbox
 from toolcase.portal import Portal
 from toolcase.result import MOST_BYTES, ToolResult, bounded, byte_limit, describe
-from toolcase.schema import Arguments
+from toolcase.schema import Arguments, shown_value
 from toolcase.threads import Threads
 from toolcase.tool import Tool
 from toolcase.view import View
@@ -219,6 +219,8 @@ class Registry(Catalogue):
         """The call, and the compiled way for it, for the verbs that take more than arguments."""
         if timeout is not None:
             seconds(timeout, "timeout")
+        if not isinstance(name, str):  # what a model says is not always what it should be
+            name = shown_value(name)
         given = {} if given is None else given
         plain = view is None and type(given) is dict
         refused = None if plain else self._refusal(name, given, view)

@@ -8,3 +8,4 @@ from toolcase.schema.schema import declared_by as declared_by
 from toolcase.schema.schema import underlying as underlying
 from toolcase.schema.shape import Arguments as Arguments
 from toolcase.schema.words import nearest as nearest
+from toolcase.schema.words import shown_value as shown_value
