@@ -85,10 +85,9 @@ class _Copying:
         if kind is dict:
             named = ((self._key(key, where), item) for key, item in value.items())
             return {key: self.copy(item, (*where, key)) for key, item in named}
-        if kind is list or (kind is tuple and self.only_json):
-            return [self.copy(item, (*where, number)) for number, item in enumerate(value)]
-        if kind in _CONTAINERS and not self.only_json:
-            return kind(self.copy(item, (*where, number)) for number, item in enumerate(value))
+        if kind in (_LISTS if self.only_json else _CONTAINERS):
+            items = (self.copy(item, (*where, number)) for number, item in enumerate(value))
+            return list(items) if self.only_json else kind(items)
         if self.only_json:
             raise Misfit([Problem(where, "should be text, a number, a list or the like", value)])
         return value
@@ -125,3 +124,4 @@ def own_containers(value: Any) -> Any:
 
 
 _CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
+_LISTS = frozenset({list, tuple})
