@@ -23,7 +23,9 @@ _HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 
 def own(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """A dict of any mapping's items; Misfit if there is no end to them."""
+    """A dict of any mapping's items, a dict itself; Misfit if there is no end to them."""
+    if type(arguments) is dict:
+        return arguments
     taken = {key: arguments[key] for key in islice(arguments, ARGUMENTS + 1)}
     if len(taken) > ARGUMENTS:
         raise Misfit([Problem((), f"are more than {ARGUMENTS:,}")])
