@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import inspect
-import itertools
 import re
-from collections.abc import Iterator
+import textwrap
+from itertools import chain
 
 _SECTION = re.compile(
     r"(args|arguments|parameters|params|returns?|yields?|raises|examples?|notes?):\s*$", re.IGNORECASE
 )
-_GOOGLE = re.compile(r"(?P<name>\*{0,2}\w+)\s*(?:\(.*?\))?:\s*(?P<text>.*)")
-_FIELD = re.compile(r":param(?:\s+[\w\[\], |.]+?)?\s+(?P<name>\w+):\s*(?P<text>.*)")
 _ANY_FIELD = re.compile(r":\w+(?:\s[^:]*)?:")
 _UNDERLINE = re.compile(r"-{3,}\s*$")
-_NUMPY = re.compile(r"(?P<names>\*{0,2}\w+(?:, *\*{0,2}\w+)*) *(?::|$)")
-_NUMPY_SECTIONS = ("parameters", "other parameters")
-_PARAMETER_SECTIONS = ("args", "arguments", "parameters", "params")
+
+# Each takes whole lines: a section, or an entry with the lines below that belong to it.
+_WAYS = re.IGNORECASE | re.MULTILINE
+_GOOGLE_SECTION = re.compile(
+    r"^(?:args|arguments|parameters|params):[ \t]*\n(?P<body>(?:[ \t]+\S.*\n|[ \t]*\n)+)", _WAYS
+)
+_GOOGLE = re.compile(
+    r"^(?P<names>\*{0,2}\w+)[ \t]*(?:\(.*?\))?:(?P<text>.*\n(?:[ \t]+.*\n|[ \t]*\n)*)", _WAYS
+)
+_NUMPY_SECTION = re.compile(
+    r"^(?:other )?parameters[ \t]*\n-{3,}[ \t]*\n(?P<body>(?:(?!.*\n-{3,}).*\n)*)", _WAYS
+)
+_NUMPY = re.compile(
+    r"^(?P<names>\*{0,2}\w+(?:, *\*{0,2}\w+)*) *(?::.*)?\n(?P<text>(?:[ \t]+.*\n|[ \t]*\n)+)", _WAYS
+)
+_FIELD = re.compile(
+    r"^:param(?:\s+[\w\[\], |.]+?)?\s+(?P<names>\w+):(?P<text>.*\n(?:(?![ \t]*$|:\w).+\n)*)", _WAYS
+)
 
 
 def summary(docstring: str) -> str:
@@ -35,50 +48,12 @@ def summary(docstring: str) -> str:
 
 def parameters(docstring: str) -> dict[str, str]:
     """Description by parameter name, as Google, NumPy or reStructuredText write it."""
-    lines = inspect.cleandoc(docstring).splitlines()
-    found: dict[str, list[str]] = {}
-    for name, text in (*_google(lines), *_numpy(lines), *_fields(lines)):
-        found.setdefault(name, []).append(text)
-    return {name: " ".join(part for part in parts if part) for name, parts in found.items()}
-
-
-def _google(lines: list[str]) -> Iterator[tuple[str, str]]:
-    inside, margin, name = False, 0, ""
-    for line in lines:
-        indent = len(line) - len(line.lstrip())
-        if section := _SECTION.match(line):
-            inside, margin, name = section[1].lower() in _PARAMETER_SECTIONS, 0, ""
-        elif inside and line.strip():
-            if indent == 0:
-                inside = False
-            elif (margin == 0 or indent <= margin) and (match := _GOOGLE.match(line.strip())):
-                margin, name = indent, match["name"].lstrip("*")
-                yield name, match["text"].strip()
-            elif name:
-                yield name, line.strip()
-
-
-def _numpy(lines: list[str]) -> Iterator[tuple[str, str]]:
-    """Names at the margin, several with commas between them, and their description indented below."""
-    inside, names = False, list[str]()
-    for line, below in itertools.zip_longest(lines, lines[1:], fillvalue=""):
-        if _UNDERLINE.match(below) and line.strip():
-            inside, names = line.strip().lower() in _NUMPY_SECTIONS, []
-        elif inside and line.strip() and not _UNDERLINE.match(line):
-            if line[0].isspace():
-                yield from ((name, line.strip()) for name in names)
-            else:
-                match = _NUMPY.match(line)
-                names = [name.strip(" *") for name in match["names"].split(",")] if match else []
-
-
-def _fields(lines: list[str]) -> Iterator[tuple[str, str]]:
-    name = ""
-    for line in lines:
-        if match := _FIELD.match(line):
-            name = match["name"]
-            yield name, match["text"].strip()
-        elif _ANY_FIELD.match(line) or not line.strip():
-            name = ""
-        elif name:
-            yield name, line.strip()
+    whole = inspect.cleandoc(docstring) + "\n"
+    google = [textwrap.dedent(section["body"]) for section in _GOOGLE_SECTION.finditer(whole)]
+    numpy = [section["body"] for section in _NUMPY_SECTION.finditer(whole)]
+    found: dict[str, str] = {}
+    for entry, texts in ((_GOOGLE, google), (_NUMPY, numpy), (_FIELD, [whole])):
+        for match in chain.from_iterable(map(entry.finditer, texts)):
+            for name in match["names"].split(","):
+                found.setdefault(name.strip(" *"), " ".join(match["text"].split()))
+    return found

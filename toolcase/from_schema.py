@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
-from toolcase import docstrings
 from toolcase.schema import Declared
-from toolcase.tool import Tool, ToolOptions
+from toolcase.tool import Tool, tool_of
 
 R = TypeVar("R")
 
@@ -48,9 +46,5 @@ def tool_from_schema(
     `options` are those of `tool`. Nothing is converted: "5" is no integer. TypeError for a schema that is
     none, that refers to something outside itself, or whose patterns cannot be matched in bounded time.
     """
-    if description is None:
-        description = docstrings.summary(inspect.getdoc(function) or "")
-    settings = ToolOptions(name=name, description=description, **options)
-    made: Tool[..., R] = Tool(function, settings, declared=Declared(input_schema, in_one=True))
-    made.schema  # noqa: B018  a schema that is none is an error now
-    return made
+    declared = Declared(input_schema, in_one=True)
+    return tool_of(function, declared=declared, name=name, description=description, **options)

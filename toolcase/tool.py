@@ -285,16 +285,16 @@ def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     return tool_of(function, **settings)
 
 
-def tool_of(function: Callable[P, R], **settings: Any) -> Tool[P, R]:
+def tool_of(function: Callable[P, R], *, declared: Declared | None = None, **settings: Any) -> Tool[P, R]:
     """What `tool` does, as a plain function; of a tool it makes another one with some settings changed."""
     settings = {key: value for key, value in settings.items() if value is not None}
     if inspect.ismethod(function) and isinstance(function.__func__, Tool):
         function = function.__func__.__get__(function.__self__)  # from 3.13 on, what a classmethod gives
-    if isinstance(function, Tool):
+    if isinstance(function, Tool) and declared is None:
         return function.with_options(**settings)
     if isinstance(function, type) or not callable(function):
         raise TypeError(f"@tool takes a function, got {function!r}; put it directly above a `def`")
-    declared = declared_by(function)
+    declared = declared or declared_by(function)
     for setting in fields(ToolOptions) if declared else ():
         settings.setdefault(setting.name, getattr(function, setting.name, None))
     settings = {key: value for key, value in settings.items() if value is not None}

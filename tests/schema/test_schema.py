@@ -188,7 +188,7 @@ class TestDefaults:
 
         assert validate({}) == {"seen": []}
 
-    @pytest.mark.parametrize("default", [OneOfAKind(), [OneOfAKind()], [threading.Lock()]])
+    @pytest.mark.parametrize("default", [OneOfAKind(), [OneOfAKind()], [threading.Lock()], ...])
     def test_shares_a_default_that_cannot_be_copied(self, default):
         def hold(thing: Any = default): ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import functools
@@ -64,12 +65,12 @@ def field_types(kind: type) -> Mapping[str, Any]:
 def _default(value: Any) -> Any:
     from pydantic import Field
 
-    try:
+    with contextlib.suppress(Exception):  # of foreign code
         copy.deepcopy(value)
-    except Exception:  # noqa: BLE001  foreign code
-        # Shared by all calls, as in Python: pydantic would copy what has no hash.
-        return Field(default_factory=lambda: value)
-    return Field(default=value)
+        if value is not ...:  # by which pydantic would mean none
+            return Field(default=value)
+    # Shared by all calls, as in Python: pydantic would copy what has no hash.
+    return Field(default_factory=lambda: value)
 
 
 class _Extras:

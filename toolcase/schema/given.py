@@ -23,7 +23,9 @@ _HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 
 def own(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """A dict of any mapping's items; Misfit if there is no end to them."""
+    """A dict of any mapping's items, a dict itself; Misfit if there is no end to them."""
+    if type(arguments) is dict:
+        return arguments
     taken = {key: arguments[key] for key in islice(arguments, ARGUMENTS + 1)}
     if len(taken) > ARGUMENTS:
         raise Misfit([Problem((), f"are more than {ARGUMENTS:,}")])
@@ -85,10 +87,9 @@ class _Copying:
         if kind is dict:
             named = ((self._key(key, where), item) for key, item in value.items())
             return {key: self.copy(item, (*where, key)) for key, item in named}
-        if kind is list or (kind is tuple and self.only_json):
-            return [self.copy(item, (*where, number)) for number, item in enumerate(value)]
-        if kind in _CONTAINERS and not self.only_json:
-            return kind(self.copy(item, (*where, number)) for number, item in enumerate(value))
+        if kind in (_LISTS if self.only_json else _CONTAINERS):
+            items = (self.copy(item, (*where, number)) for number, item in enumerate(value))
+            return list(items) if self.only_json else kind(items)
         if self.only_json:
             raise Misfit([Problem(where, "should be text, a number, a list or the like", value)])
         return value
@@ -125,3 +126,4 @@ def own_containers(value: Any) -> Any:
 
 
 _CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
+_LISTS = frozenset({list, tuple})

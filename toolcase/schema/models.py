@@ -65,8 +65,8 @@ def _model(annotation: Any, *, strict: bool) -> _Model | None:
     noted = typing.get_origin(annotation) is typing.Annotated
     kind = annotation.__origin__ if noted else annotation
     origin = typing.get_origin(kind) or kind
-    if structs.is_struct(kind):
-        names = dict.fromkeys(structs.names(kind), False)
+    if structs.is_struct(origin):
+        names = dict.fromkeys(structs.names(origin), False)
         convert = partial(structs.read, annotation=kind, strict=strict)
         schema = partial(msgspec.json.schema, kind)
         return _Model(origin, names, True, convert, lambda _, fields: convert(fields), schema)

@@ -41,26 +41,8 @@ class Schema:
     """From the validated arguments to what the function takes by name, where these are not the same."""
     mapping: str
     """The parameter that takes all arguments in one mapping, where there is such a one."""
-    _json: Callable[[], dict[str, Any]]
-    _examples: tuple[Mapping[str, Any], ...]
-    _tool: str
-
-    def json(self) -> dict[str, Any]:
-        """JSON Schema of the arguments, a new dict each time; TypeError if JSON cannot say them."""
-        from pydantic_core import to_jsonable_python
-
-        try:
-            schema = self._json()
-            if self._examples:
-                schema["examples"] = to_jsonable_python([dict(example) for example in self._examples])
-        except Exception as error:
-            reason = getattr(error, "message", error)
-            raise TypeError(
-                f"the parameters of tool {self._tool!r} have no JSON Schema: {reason}; "
-                "annotate them with types that JSON can say"
-            ) from error
-        schema.pop("title", None)
-        return schema
+    json: Callable[[], dict[str, Any]]
+    """JSON Schema of the arguments, a new dict each time; TypeError if JSON cannot say them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +98,7 @@ def build(
             positional=tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY),
             gather=shape.gather,
             mapping=mapping,
-            _json=shape.json,
-            _examples=tuple(examples),
-            _tool=tool,
+            json=partial(_json, shape, examples, tool),
         )
         for number, example in enumerate(examples, 1):
             try:
@@ -185,6 +165,23 @@ def _declared(declared: Declared, mapping: str) -> Shape:
         json=partial(copy.deepcopy, schema),
         gather=(lambda arguments: {mapping: dict(arguments)}) if declared.in_one else None,
     )
+
+
+def _json(shape: Shape, examples: Sequence[Mapping[str, Any]], tool: str) -> dict[str, Any]:
+    from pydantic_core import to_jsonable_python
+
+    try:
+        schema = shape.json()
+        if examples:
+            schema["examples"] = to_jsonable_python([dict(example) for example in examples])
+    except Exception as error:
+        reason = getattr(error, "message", error)
+        raise TypeError(
+            f"the parameters of tool {tool!r} have no JSON Schema: {reason}; "
+            "annotate them with types that JSON can say"
+        ) from error
+    schema.pop("title", None)
+    return schema
 
 
 def _is_in_class(function: Any) -> bool:

@@ -11,9 +11,8 @@ from toolcase.schema.words import NOTHING, Misfit, Problem
 _MISSING = "Object missing required field "
 
 
-def is_struct(annotation: Any) -> bool:
-    """Whether it is a Struct, or one of a generic Struct, that JSON says as an object."""
-    kind = getattr(annotation, "__origin__", annotation)
+def is_struct(kind: Any) -> bool:
+    """Whether it is a Struct that JSON says as an object."""
     return (
         isinstance(kind, type)
         and issubclass(kind, msgspec.Struct)
@@ -22,9 +21,8 @@ def is_struct(annotation: Any) -> bool:
     )
 
 
-def names(annotation: Any) -> tuple[str, ...]:
+def names(kind: Any) -> tuple[str, ...]:
     """The names by which a caller says the fields, the tag's own among them."""
-    kind = getattr(annotation, "__origin__", annotation)
     tag = kind.__struct_config__.tag_field
     return (*kind.__struct_encode_fields__, *([tag] if tag else []))
 
