@@ -2,6 +2,7 @@
 
 import pytest
 
+from toolcase.plain import printable
 from toolcase.words import (
     MESSAGE_CHARACTERS,
     Misfit,
@@ -9,7 +10,6 @@ from toolcase.words import (
     Problem,
     Unknown,
     cut,
-    printable,
     refused,
     shown_value,
 )

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from toolcase.given import own, plain
+from toolcase.plain import printable
 from toolcase.words import (
     SHOWN_PROBLEMS,
     Misfit,
@@ -20,7 +21,6 @@ from toolcase.words import (
     Problem,
     Unknown,
     cut,
-    printable,
     refused,
 )
 

@@ -25,9 +25,10 @@ from toolcase.fields import (
     validator,
 )
 from toolcase.given import parse, refuse_literals
+from toolcase.plain import printable
 from toolcase.shape import Arguments as Arguments
 from toolcase.shape import Shape, validate_with
-from toolcase.words import MESSAGE_CHARACTERS, cut, printable, should, shown_value
+from toolcase.words import MESSAGE_CHARACTERS, cut, should, shown_value
 from toolcase.words import nearest as nearest
 
 
