@@ -92,10 +92,9 @@ def as_text(value: Any) -> str:
     return "\n".join(map(_text_of, parts_of(value)))
 
 
-def bytes_of(value: Any, most: float) -> tuple[int, bool]:
-    """The size of a value as it goes out, as far as it may matter to `most`, and whether that is exact."""
-    sizes = [_bytes_of(part, most) for part in parts_of(value)]
-    return sum(size for size, _ in sizes), all(exact for _, exact in sizes)
+def bytes_of(value: Any, most: float) -> int:
+    """The size of a value as it goes out; where it is more than `most`, at least so much."""
+    return sum(_bytes_of(part, most) for part in parts_of(value))
 
 
 def rewritten(part: Part, text: Callable[[str], str], data: Callable[[Any], Any]) -> Part:
@@ -121,14 +120,12 @@ def _part(value: Any) -> Part:
     return Json(value)
 
 
-def _bytes_of(part: Part, most: float) -> tuple[int, bool]:
+def _bytes_of(part: Part, most: float) -> int:
     if isinstance(part, Json):
-        return size_of(part.value, most), False
+        return size_of(part.value, most)
     texts = [value for name in ("text", "uri", "name") if (value := getattr(part, name, None))]
-    sizes = [
-        len(t) if t.isascii() or 4 * len(t) <= most else len(t.encode("utf-8", "replace")) for t in texts
-    ]
-    return sum(sizes) + len(getattr(part, "data", None) or b""), True
+    data = getattr(part, "data", None) or b""
+    return len(data) + sum(len(text.encode("utf-8", "replace")) for text in texts)
 
 
 def _text_of(part: Part) -> str:

@@ -186,15 +186,8 @@ class ToolTimeout(ToolError, TimeoutError):
     code = ErrorCode.TIMEOUT
     retryable = True
 
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        kind: str = "attempt",
-        retryable: bool | None = None,
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(message, retryable=retryable, retry_after=retry_after)
+    def __init__(self, message: str = "", *, kind: str = "attempt", **facts: Any) -> None:
+        super().__init__(message, **facts)
         self.kind = kind
 
 
@@ -229,15 +222,8 @@ class ApprovalRequired(ToolError):
 
     code = ErrorCode.APPROVAL_REQUIRED
 
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        action_id: str = "",
-        retryable: bool | None = None,
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(message, retryable=retryable, retry_after=retry_after)
+    def __init__(self, message: str = "", *, action_id: str = "", **facts: Any) -> None:
+        super().__init__(message, **facts)
         self.action_id = action_id
 
 

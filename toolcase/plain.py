@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import dataclasses
 import datetime
 import json
-import math
-import re
 import uuid
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -22,58 +18,51 @@ import msgspec
 DEPTH = 100
 """Containers below that level stand there as their type."""
 MOST_BYTES = 256 * 1024 * 1024
-MOST_STEPS = 2_000_000
-DIGITS = 4_300
-"""No Python reads a longer integer unless told to."""
+SHARING_ITEMS = 10_000
+"""Larger data in which one container stands in several places is walked."""
+COMMON_BITS = 256
+LARGEST_BITS = 14_000
+"""No Python reads an integer of more than 4,300 digits unless told to."""
 
-_SMALL = frozenset({
+_TEXTS = frozenset({str, bytes})
+_CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
+_SEQUENCES: tuple[Any, ...] = (list, tuple, set, frozenset, deque)
+_AS_THEY_ARE = frozenset({
     bool, type(None), float, datetime.datetime, datetime.date, datetime.time, datetime.timedelta, uuid.UUID,
     Decimal,
 })  # fmt: skip
-_SCALARS = _SMALL | {int, str}
-_SEQUENCES = (list, tuple, set, frozenset, deque)
-_BYTES = (bytes, bytearray, memoryview)
+_PLAIN = _AS_THEY_ARE | _CONTAINERS | _TEXTS | {int}
+"""What pydantic's serializer writes, and never iterates for ever."""
 
-# Control characters, line separators, marks of direction, and half surrogate pairs.
-_STEERS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+@dataclasses.dataclass(eq=False)
+class _TooMuch(Exception):
+    """The JSON has at least so many bytes."""
+
+    weight: int
 
 
 def as_json(value: Any) -> str:
     """The value as JSON; what JSON cannot say stands there as text."""
-    from pydantic_core import to_json
-
-    with contextlib.suppress(Exception):  # half a surrogate pair, or an odd key, or an object with any fault
-        scale = _Scale()
-        if sum(scale.weigh(value)) > MOST_BYTES:
-            return json.dumps(unsayable(value))
-        if scale.pure:
-            return to_json(value, inf_nan_mode="strings", bytes_mode="base64").decode()
-    return json.dumps(_walked(value), ensure_ascii=False, separators=(",", ":"))
+    try:
+        return _json(value, MOST_BYTES).decode()
+    except Exception:  # noqa: BLE001  no end of it, or an object that fails to say what it is
+        return json.dumps(unsayable(value))
 
 
 def plain(value: Any) -> Any:
     """The same as data: dicts, lists, strings, numbers, booleans and None."""
-    try:
-        return json.loads(as_json(value))
-    except ValueError:  # an integer with more digits than Python reads
-        return _walked(value)
+    return json.loads(as_json(value))
 
 
 def size_of(value: Any, most: float) -> int:
-    """How many bytes its JSON has, at least; exact only where it may matter to `most`."""
-    with contextlib.suppress(Exception):  # an object with any fault; said by as_json as far as can be
-        scale = _Scale()
-        characters, items = scale.weigh(value)
-        if characters + items > MOST_BYTES:  # no serializer of pydantic's would come to an end
-            return characters + items
-        if not scale.sure:
-            value, scale = _reduced(value), _Scale()
-            characters, items = scale.weigh(value)
-        # An item is at least one byte and its separator; a character at most six, where it is escaped.
-        least, largest = characters + items, 6 * characters + 64 * items
-        if scale.sure and (least > most or largest <= most):
-            return least
-    return len(as_json(value).encode())
+    """How many bytes its JSON has; where they are more than `most`, at least how many."""
+    try:
+        return len(_json(value, most))
+    except _TooMuch as found:
+        return found.weight
+    except Exception:  # noqa: BLE001  as above
+        return len(as_json(value))
 
 
 def encodable(text: str) -> str:
@@ -90,161 +79,142 @@ def unsayable(value: Any) -> str:
 
 
 def printable(text: str, keep: str = "") -> str:
-    """The text with what would steer a terminal or turn its reading order written as escapes."""
+    """With what would steer a terminal or turn its reading order escaped, as `repr` would."""
     if text.isprintable():
         return text
-    return _STEERS.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), text)
+    steers = {one for one in set(text) if not one.isprintable()}.difference(keep)
+    return text.translate({ord(one): repr(one)[1:-1] for one in steers})
 
 
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode()
+def _json(value: Any, most: float) -> bytes:
+    from pydantic_core import to_json
 
-
-class _Scale:
-    """Weighs a value without making its JSON: its characters, and its items.
-
-    Each container is weighed once however often it is held, for a few that hold each other many times
-    make a text without end.
-    """
-
-    def __init__(self) -> None:
-        self.pure = True
-        """Whether there are only types that pydantic's serializer writes and never iterates for ever."""
-        self.sure = True
-        """Whether the weight is that of what will be written."""
-        # With the container itself, so that no other one gets its id meanwhile.
-        self._weighed: dict[int, tuple[Any, tuple[int, int]]] = {}
-
-    def weigh(self, value: Any, depth: int = 0) -> tuple[int, int]:
-        kind = type(value)
-        if kind is str:
-            return len(value), 1
-        if kind in _SMALL:
-            return 0, 1
-        if kind is int:
-            return value.bit_length() // 4, 1
-        if isinstance(value, _BYTES):
-            self.pure = self.pure and kind is bytes
-            return memoryview(value).nbytes * 4 // 3, 1
-        known = self._weighed.get(id(value))
-        if known is not None:
-            return known[1]
-        self._weighed[id(value)] = value, (0, 1)  # inside itself it weighs nothing
-        weight = self._inside(value, kind, depth)
-        self._weighed[id(value)] = value, weight
-        return weight
-
-    def _inside(self, value: Any, kind: type, depth: int) -> tuple[int, int]:
-        characters, items = self._held(value, kind)
-        if depth >= DEPTH:
-            self.pure = False
-            return 0, 1
-        kinds = set(map(type, items))
-        if kinds <= _SCALARS:  # the common rows of texts and numbers, without a step into each
-            if str in kinds:
-                characters += sum([len(item) for item in items if type(item) is str])
-            if int in kinds:
-                characters += sum([item.bit_length() for item in items if type(item) is int]) // 4
-            return characters, len(items) + 1
-        count = 1
-        for item in items:
-            more, of_them = self.weigh(item, depth + 1)
-            characters += more
-            count += of_them
-        return characters, count
-
-    def _held(self, value: Any, kind: type) -> tuple[int, Any]:
-        """The characters of its names, and what it holds."""
-        if kind is dict:
-            return self._names(value), value.values()
-        if kind in (list, tuple, set, frozenset):
-            return 0, value
-        self.pure = False
-        if isinstance(value, msgspec.Struct):
-            return 0, [getattr(value, name) for name in value.__struct_fields__]
-        if _is_dataclass(value):
-            return 0, [getattr(value, field.name, None) for field in dataclasses.fields(value)]
-        self.sure = False
-        return 0, list(vars(value).values()) if _serializer(value) else []
-
-    def _names(self, value: dict[Any, Any]) -> int:
-        kinds = set(map(type, value))
-        if kinds <= {str}:
-            return sum(map(len, value))
-        self.pure = self.pure and kinds <= _SCALARS
-        return 0
-
-
-def _walked(value: Any) -> Any:
-    """The slow way, which takes anything."""
     try:
-        return _Walk().said(value, 0)
-    except Exception:  # noqa: BLE001  no end of it, or an object that fails to say what it is
-        return unsayable(value)
+        _weigh(value, most)
+        return to_json(value, inf_nan_mode="strings", bytes_mode="base64", fallback=_reduced)
+    except _TooMuch:
+        raise
+    except Exception:  # noqa: BLE001  types that are not plain, or half a surrogate pair
+        return to_json(_Walk(most).said(value, 0), inf_nan_mode="strings", bytes_mode="base64")
+
+
+def _weigh(value: Any, most: float) -> None:
+    """_TooMuch if the value has more bytes than that, another error if it is not surely plain data.
+
+    Level by level. A few containers that hold each other many times would make a level without end: they
+    are not looked into.
+    """
+    weight, level = 1, [value]
+    for _ in range(DEPTH + 1):
+        if not _PLAIN.issuperset(map(type, level)):
+            level = [item if type(item) in _PLAIN else _reduced(item) for item in level]
+        kinds = set(map(type, level))
+        if not kinds <= _PLAIN:
+            raise TypeError
+        if not kinds.isdisjoint(_TEXTS):
+            weight += sum([len(item) for item in level if type(item) in _TEXTS])
+        if int in kinds and max([item.bit_length() for item in level if type(item) is int]) > COMMON_BITS:
+            raise OverflowError
+        held = [item for item in level if type(item) in _CONTAINERS]
+        weight += sum(map(len, held))
+        if weight > most:
+            raise _TooMuch(weight)
+        if not held:
+            return
+        if weight > SHARING_ITEMS and len(set(map(id, held))) < len(held):
+            raise OverflowError
+        names, level = _inside(held)
+        weight += names
+    raise RecursionError
+
+
+def _inside(held: list[Any]) -> tuple[int, list[Any]]:
+    """The length of all names in plain containers, and what they hold."""
+    dicts = [item for item in held if type(item) is dict]
+    names = list(chain.from_iterable(dicts))
+    if not set(map(type, names)) <= {str}:
+        raise TypeError
+    items = [item for item in held if type(item) is not dict]
+    return sum(map(len, names)), [*chain.from_iterable(map(dict.values, dicts)), *chain.from_iterable(items)]
 
 
 class _Walk:
-    """Says a value part by part; OverflowError where there is no end of them."""
+    """Says a value part by part, each container once however often it is held."""
 
-    def __init__(self) -> None:
-        self._steps = 0
-        self._path: set[int] = set()
+    def __init__(self, most: float) -> None:
+        self._most = most
+        self._weight = 0
+        # What was said of a container, and its weight; with itself, so that no other one gets its id.
+        self._known: dict[int, tuple[Any, Any, int]] = {}
 
     def said(self, value: Any, depth: int) -> Any:
-        self._steps += 1
-        if self._steps > MOST_STEPS:
-            raise OverflowError
-        if value is None or isinstance(value, bool):
+        self._weight += 1
+        if type(value) in _AS_THEY_ARE:
             return value
         if isinstance(value, str):
+            self._weight += len(value)
             return encodable(str.__str__(value))  # of an enum its text, not its name
         if isinstance(value, int):
-            return int(value) if value.bit_length() < DIGITS * 3.32 else unsayable(value)
+            self._weight += value.bit_length() // 4
+            return int(value) if value.bit_length() <= LARGEST_BITS else unsayable(value)
         if isinstance(value, float):
-            return float(value) if math.isfinite(value) else _not_finite(value)
-        if isinstance(value, _BYTES):
-            return base64.b64encode(bytes(value)).decode()
-        if depth >= DEPTH or id(value) in self._path:
-            return unsayable(value)
-        self._path.add(id(value))
+            return float(value)
+        if isinstance(value, bytes | bytearray | memoryview):
+            self._weight += memoryview(value).nbytes
+            return bytes(value)
+        return self._contained(value, depth) if depth < DEPTH else unsayable(value)
+
+    def _contained(self, value: Any, depth: int) -> Any:
+        if id(value) in self._known:
+            _, said, weight = self._known[id(value)]
+            self._add(weight)
+            return said
+        before, said = self._weight, unsayable(value)
+        self._known[id(value)] = value, said, 0  # what stands for it inside itself
         try:
-            return self._composed(value, depth)
-        except OverflowError:
+            said = self._composed(value, depth + 1)
+        except _TooMuch:
             raise
-        except Exception:  # noqa: BLE001  it may be any object, with any fault
-            return unsayable(value)
-        finally:
-            self._path.discard(id(value))
+        except Exception:  # noqa: BLE001, S110  it may be any object, with any fault
+            pass
+        self._known[id(value)] = value, said, self._weight - before
+        self._add(0)
+        return said
+
+    def _add(self, weight: int) -> None:
+        self._weight += weight
+        if self._weight > self._most:
+            raise _TooMuch(self._weight)
 
     def _composed(self, value: Any, depth: int) -> Any:
         from pydantic_core import to_jsonable_python
 
-        reduced = _reduced(value)
+        reduced, serializer = _reduced(value), _serializer(value)
+        if serializer is not None:
+            _Walk(MOST_BYTES).said(getattr(value, "__dict__", {}), depth)  # pydantic would not come to an end
+            # In Python's mode, because for JSON it would read iterators to their end.
+            reduced = serializer.to_python(value, mode="python", by_alias=True, warnings=False)
         if reduced is not value:
-            return self.said(reduced, depth + 1)
+            return self.said(reduced, depth)
         for kind in _SEQUENCES:
             if isinstance(value, kind):  # by its own iterator, whatever a subclass makes of it
-                return [self.said(item, depth + 1) for item in _items(kind, value)]
+                return [self.said(item, depth) for item in kind.__iter__(value)]
         if isinstance(value, Mapping):
-            # Another mapping is read as far as it says that it goes.
+            # Another mapping than a dict is read as far as it says that it goes.
+            self._add(len(value))
             pairs = dict.items(value) if isinstance(value, dict) else islice(value.items(), len(value))
-            return {self._name(name, depth): self.said(item, depth + 1) for name, item in pairs}
+            return {self._name(name, depth): self.said(item, depth) for name, item in pairs}
         if isinstance(value, Iterable):
             return unsayable(value)  # it may have no end, and can perhaps be read only once
-        return to_jsonable_python(value, fallback=unsayable)
+        return self.said(to_jsonable_python(value, fallback=unsayable), depth)
 
     def _name(self, name: Any, depth: int) -> str:
-        said = self.said(name, depth + 1)
-        return said if isinstance(said, str) else json.dumps(said)
-
-
-def _items(kind: Any, value: Any) -> Iterator[Any]:
-    items: Iterator[Any] = kind.__iter__(value)
-    return items
+        said = self.said(name, depth)
+        return said if isinstance(said, str) else as_json(said).strip('"')
 
 
 def _reduced(value: Any) -> Any:
-    """A record as the dict of its fields, as JSON has them; anything else as it is."""
+    """What a record or an enum holds, as JSON has it; anything else as it is."""
     if isinstance(value, msgspec.Struct):
         config = value.__struct_config__
         tag = {config.tag_field: config.tag} if config.tag_field else {}
@@ -252,11 +222,7 @@ def _reduced(value: Any) -> Any:
         return tag | dict(zip(value.__struct_encode_fields__, values, strict=True))
     if isinstance(value, Enum):
         return value.value
-    serializer = _serializer(value)
-    if serializer is not None:
-        # In Python's mode, because for JSON it would read iterators to their end.
-        return serializer.to_python(value, mode="python", by_alias=True, warnings=False)
-    if _is_dataclass(value):
+    if dataclasses.is_dataclass(value) and not isinstance(value, type) and _serializer(value) is None:
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     return value
 
@@ -264,11 +230,3 @@ def _reduced(value: Any) -> Any:
 def _serializer(value: Any) -> Any:
     """pydantic's own for one of its models or dataclasses."""
     return None if isinstance(value, type) else getattr(type(value), "__pydantic_serializer__", None)
-
-
-def _is_dataclass(value: Any) -> bool:
-    return dataclasses.is_dataclass(value) and not isinstance(value, type)
-
-
-def _not_finite(value: float) -> str:
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

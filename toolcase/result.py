@@ -35,7 +35,7 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
     """How often the tool was started."""
     duration: float = 0.0
     """Seconds, waits and retries included."""
-    _secrets: Secrets | None = None
+    _secrets: Secrets = msgspec.field(default_factory=Secrets)
 
     @property
     def ok(self) -> bool:
@@ -54,7 +54,7 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
         """The value as typed parts for a reader; of a failure the text for models."""
         if self.error is not None:
             return (Text(self.for_model()),)
-        secrets = self._kept_out
+        secrets = self._secrets
         return tuple(rewritten(part, secrets.redact, secrets.redact_values) for part in parts_of(self.value))
 
     def for_model(self, max_chars: int = MODEL_CHARACTERS) -> str:
@@ -70,7 +70,7 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
                 text += f" (try again after {self.error.retry_after:g} s)"
         else:
             text = as_text(self.value)
-        text = self._kept_out.redact(encodable(text))  # before it is cut: half a secret is not known as one
+        text = self._secrets.redact(encodable(text))  # before it is cut: half a secret is not known as one
         if len(text) > max_chars:
             note = f"... [cut: {len(text)} characters in all]"
             text = text[: max(0, max_chars - len(note))] + note[:max_chars]
@@ -78,7 +78,7 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data; a value that JSON cannot say stands there as text."""
-        secrets = self._kept_out
+        secrets = self._secrets
         return {
             "tool": secrets.redact(self.tool),
             "ok": self.ok,
@@ -87,10 +87,6 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
             "attempts": self.attempts,
             "duration": self.duration,
         }
-
-    @property
-    def _kept_out(self) -> Secrets:
-        return Secrets() if self._secrets is None else self._secrets
 
     # What it keeps out of sight is no part of the outcome.
 
@@ -121,11 +117,11 @@ def bounded(value: Any, call: Call, most: float) -> Any:
         return value
     if kind is str and 4 * len(value) <= most:
         return value
-    size, exact = bytes_of(value, most)
+    size = bytes_of(value, most)
     if size > most:
         del value  # the traceback would keep it
         raise InvalidResult(
-            f"the result of {call.name!r} is {'' if exact else 'at least '}{size:,} bytes, "
+            f"the result of {call.name!r} is at least {size:,} bytes, "
             f"more than max_result_bytes={most}; return less, or raise the limit"
         )
     return value

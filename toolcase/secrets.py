@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from toolcase.plain import plain
@@ -16,10 +17,8 @@ from toolcase.plain import plain
 MARK = "[redacted]"
 MOST_SECRETS = 1_000
 LEAST = 4
-CUT = "..."
-"""How our own messages end a value that they do not show whole."""
 MOST_CUTS = 200
-"""More than there are in any of them."""
+"""More than there are in any message of ours."""
 ROUNDS = 10
 LONGEST_KEY = 200
 
@@ -29,6 +28,9 @@ KEYS = frozenset({
     "accesstoken", "refreshtoken", "authtoken", "idtoken", "sessiontoken", "credential", "credentials",
 })  # fmt: skip
 
+_CUT = re.compile(r"(?=\.\.\.)")
+"""How our own messages end a value that they do not show whole."""
+_GIVES_NOTHING_AWAY = frozenset({type(None), bool})
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 
 
@@ -40,7 +42,7 @@ class Secrets:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: Mapping[str | bytes, tuple[str, ...]] = MappingProxyType({})
+        self._held: dict[str | bytes, set[str]] = {}
         self._forms: tuple[str, ...] = ()
         self._keys = KEYS
 
@@ -61,7 +63,7 @@ class Secrets:
 
         ValueError for one that is too short, or a piece of the mark that stands in its place.
         """
-        held = {secret: _forms(secret) for secret in map(_long_enough, map(_bare, values))}
+        held = {secret: _forms(secret) for secret in map(_bare, values)}
         with self._lock:
             self._hold({**self._held, **held})
 
@@ -71,14 +73,14 @@ class Secrets:
         with self._lock:
             self._hold({secret: forms for secret, forms in self._held.items() if secret not in gone})
 
-    def _hold(self, held: Mapping[str | bytes, tuple[str, ...]]) -> None:
+    def _hold(self, held: dict[str | bytes, set[str]]) -> None:
         if len(held) > MOST_SECRETS:
             raise ValueError(
                 f"{len(held):,} secrets are more than {MOST_SECRETS:,}, and every text is searched for each; "
                 "remove those that no longer hold"
             )
-        self._held = MappingProxyType(dict(held))
-        self._forms = tuple({form: None for forms in held.values() for form in forms})
+        self._held = held
+        self._forms = tuple(set().union(*held.values()))
 
     def add_key(self, *names: str) -> None:
         """Mask values under keys that end with these words, however joined: `pin_code`, `pinCode`."""
@@ -107,33 +109,28 @@ class Secrets:
 
     def redact_data(self, value: Any) -> Any:
         """The value as plain JSON data without secrets, and without what stands under a masked key."""
-        return self._cleaned(plain(value), self.hides)
+        return self._cleaned(plain(value), by_key=True)
 
     def redact_values(self, data: Any) -> Any:
         """Plain JSON data without secrets, whatever its keys: in a result `token` may be that of a page."""
-        return self._cleaned(data, _hides_none) if self._forms else data
+        return self._cleaned(data, by_key=False) if self._forms else data
 
-    def _cleaned(self, data: Any, hides: Callable[[str], bool]) -> Any:
+    def _cleaned(self, data: Any, by_key: bool) -> Any:
         if isinstance(data, str):
             return self.redact(data)
         if isinstance(data, dict):
+            masked = {name for name in data if by_key and self.hides(name)}
             return {
-                self.redact(name): MARK if _masks(name, item, hides) else self._cleaned(item, hides)
+                self.redact(name): MARK
+                if name in masked and type(item) not in _GIVES_NOTHING_AWAY
+                else self._cleaned(item, by_key)
                 for name, item in data.items()
             }
         if isinstance(data, list):
-            return [self._cleaned(item, hides) for item in data]
-        said = "" if data is None or isinstance(data, bool) else str(data)
-        return data if self.redact(said) == said else MARK
-
-
-def _masks(name: str, item: Any, hides: Callable[[str], bool]) -> bool:
-    """Whether to mask an item; that there is none, or a yes or no, gives nothing away."""
-    return item is not None and not isinstance(item, bool) and hides(name)
-
-
-def _hides_none(name: str) -> bool:
-    return False
+            return [self._cleaned(item, by_key) for item in data]
+        if type(data) in _GIVES_NOTHING_AWAY or self.redact(str(data)) == str(data):
+            return data
+        return MARK
 
 
 def _words(key: str) -> list[str]:
@@ -149,17 +146,13 @@ def _bare(value: Any) -> str | bytes:
     return secret.strip()  # files and variables end it with a new line
 
 
-def _long_enough(secret: str | bytes) -> str | bytes:
+def _forms(secret: str | bytes) -> set[str]:
+    """The secret as texts have it."""
     if len(secret) < LEAST:
         raise ValueError(
             f"a secret must have at least {LEAST} characters, got one of {len(secret)}, which stands in too "
             "many texts; mask it by the name of its key, with add_key"
         )
-    return secret
-
-
-def _forms(secret: str | bytes) -> tuple[str, ...]:
-    """The secret as texts have it."""
     raw = secret if isinstance(secret, bytes) else secret.encode("utf-8", "surrogatepass")
     shown = {
         urllib.parse.quote(raw),
@@ -169,51 +162,33 @@ def _forms(secret: str | bytes) -> tuple[str, ...]:
         base64.urlsafe_b64encode(raw).decode().rstrip("="),
         repr(raw)[2:-1],
     }
-    for text in _texts(secret):
+    with contextlib.suppress(UnicodeDecodeError):
+        text = raw.decode("utf-8", "surrogatepass")
         shown |= {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
         shown |= {repr(text)[1:-1], repr(f"{text}'\"")[1:-4]}  # the latter inside a text with both quotes
-    for form in shown:
-        if form in MARK:
-            raise ValueError(f"a secret must not be a piece of {MARK!r}, which stands in its place")
-    return tuple(sorted(shown, key=len, reverse=True))
-
-
-def _texts(secret: str | bytes) -> Iterable[str]:
-    if isinstance(secret, str):
-        return (secret,)
-    try:
-        return (secret.decode(),)
-    except UnicodeDecodeError:
-        return ()
+    if any(form in MARK for form in shown):
+        raise ValueError(f"a secret must not be a piece of {MARK!r}, which stands in its place")
+    return shown
 
 
 def _spans(text: str, forms: Iterable[str]) -> Iterator[tuple[int, int]]:
-    """Where secrets stand; one that overlaps itself, as `abab` in `ababab`, in one span."""
+    """Where secrets stand; of one that overlaps itself, as `abab` in `ababab`, each place."""
     for form in forms:
         start = text.find(form)
         while start >= 0:
-            end = start + len(form)
-            further = text.find(form, start + 1)
-            while 0 <= further < end:
-                end = further + len(form)
-                further = text.find(form, further + 1)
-            yield start, end
-            start = further
+            yield start, start + len(form)
+            start = text.find(form, start + 1)
 
 
 def _cut_short(text: str, forms: Iterable[str]) -> Iterator[tuple[int, int]]:
     """Where a message shows the beginning of a secret, and was cut there."""
-    end = text.find(CUT)
-    for _ in range(MOST_CUTS):
-        if end < 0:
-            return
+    for end in islice((found.start() for found in _CUT.finditer(text)), MOST_CUTS):
         for form in forms:
             start = text.find(form[:LEAST], max(0, end - len(form)), end)
             while start >= 0:
                 if form.startswith(text[start:end]):
                     yield start, end
                 start = text.find(form[:LEAST], start + 1, end)
-        end = text.find(CUT, end + 1)
 
 
 def _covered(text: str, spans: Iterable[tuple[int, int]]) -> str:

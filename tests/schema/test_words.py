@@ -2,13 +2,13 @@
 
 import pytest
 
+from toolcase.plain import printable
 from toolcase.schema.words import (
     MESSAGE_CHARACTERS,
     UNKNOWN,
     Misfit,
     Problem,
     cut,
-    printable,
     refused,
     shown_value,
 )

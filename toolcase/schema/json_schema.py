@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from toolcase.plain import printable
 from toolcase.schema.given import own, plain
-from toolcase.schema.words import SHOWN_PROBLEMS, UNKNOWN, Misfit, Names, Problem, cut, printable, shown_value
+from toolcase.schema.words import SHOWN_PROBLEMS, UNKNOWN, Misfit, Names, Problem, cut, shown_value
 
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _FURTHER = frozenset(

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from toolcase.errors import InvalidArguments
+from toolcase.plain import printable
 
 Names = Mapping[str, bool]
 """The arguments that a tool takes, each with whether its values are secret."""
@@ -111,13 +112,6 @@ class _Short(reprlib.Repr):
 
     def repr_instance(self, value: Any, level: int) -> str:
         return cut(repr(value))
-
-
-def printable(text: str) -> str:
-    """With control and direction characters escaped, as `repr` would."""
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text[: MESSAGE_CHARACTERS + 1])
 
 
 def cut(text: str, characters: int = SHOWN_CHARACTERS) -> str:
