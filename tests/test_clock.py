@@ -11,7 +11,7 @@ from types import ModuleType
 import anyio
 import pytest
 
-from toolcase.clock import SystemClock, asyncio_task, count, current_loop, seconds
+from toolcase.clock import SystemClock, asyncio_task, count, current_loop, number, seconds
 from toolcase.testing import current_clock
 
 
@@ -104,3 +104,26 @@ class TestCount:
     def test_refuses_what_is_no_whole_number(self, value):
         with pytest.raises(TypeError, match=f"size must be a whole number, got {value!r}"):
             count(value, "size")
+
+
+class TestNumbers:
+    """A setting that is a number."""
+
+    @pytest.mark.parametrize("value", [2, 2.5, math.inf, 10**400])
+    def test_takes_what_is_large_enough(self, value):
+        assert number(value, "factor", least=2) == value
+
+    @pytest.mark.parametrize("value", [1.9, -1, math.nan])
+    def test_refuses_what_is_smaller_or_none(self, value):
+        with pytest.raises(ValueError, match=f"factor must be at least 2, got {value}"):
+            number(value, "factor", least=2)
+
+    def test_takes_nothing_below_zero_unless_told_otherwise(self):
+        assert number(0, "grace") == 0
+        with pytest.raises(ValueError, match="grace must be at least 0, got -1"):
+            number(-1, "grace")
+
+    @pytest.mark.parametrize("value", [True, "2", None, Decimal(2)])
+    def test_refuses_what_is_no_number(self, value):
+        with pytest.raises(TypeError, match="factor must be a number, got "):
+            number(value, "factor")

@@ -1,10 +1,8 @@
 """Who asks, within which limits, and how calls hang together."""
 
 import copy
-import dataclasses
 import json
 import pickle
-from dataclasses import FrozenInstanceError
 from decimal import Decimal
 
 import msgspec
@@ -55,13 +53,13 @@ DATA = {
     "metadata": {"tags": ["a"]},
 }
 
-NAMES = [each.name for each in dataclasses.fields(ExecutionContext)]
+NAMES = list(ExecutionContext.__struct_fields__)
 TEXTS = NAMES[: NAMES.index("budgets")]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_is_not_changed(name):
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError, match="immutable"):
         setattr(FULL, name, None)
 
 
@@ -103,7 +101,7 @@ def test_a_deep_copy_has_the_same_token():
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "cancellation"])
 def test_contexts_that_differ_in_one_thing_differ(name):
-    assert dataclasses.replace(FULL, **{name: {} if name == "metadata" else None}) != FULL
+    assert msgspec.structs.replace(FULL, **{name: {} if name == "metadata" else None}) != FULL
 
 
 def test_contexts_of_two_tokens_differ():
@@ -116,13 +114,6 @@ def test_what_differs_in_metadata_alone_has_the_same_hash():
     assert hash(ExecutionContext(metadata={"a": []})) == hash(ExecutionContext())
 
 
-def test_can_be_taken_apart_by_the_standard_library():
-    taken = dataclasses.asdict(FULL)
-
-    assert ExecutionContext(**{**taken, **{name: getattr(FULL, name) for name in taken}}) == FULL
-    assert (taken["metadata"], taken["budgets"]["max_tokens"]) == ({"tags": ["a"]}, 10)
-
-
 def test_can_be_encoded_by_msgspec():
     assert json.loads(msgspec.json.encode(FULL))["policy_ref"] == DATA["policy_ref"]
 
@@ -130,27 +121,27 @@ def test_can_be_encoded_by_msgspec():
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("value", [5, b"x", True])
 def test_refuses_what_is_no_text(name, value):
-    with pytest.raises(TypeError, match=f"{name} must be text, got {value!r}"):
+    with pytest.raises(ValueError, match=f"{name} cannot be {value!r}: Expected `str | null`, got "):
         ExecutionContext(**{name: value})
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"),
+    ("name", "why"),
     [
-        ("budgets", "BudgetSpec"),
-        ("policy_ref", "PolicyRef"),
-        ("versions", "RunVersions"),
-        ("cancellation", "CancellationToken"),
+        ("budgets", "Object contains unknown field `a`"),
+        ("policy_ref", "Object contains unknown field `a`"),
+        ("versions", "Object contains unknown field `a`"),
+        ("cancellation", "Expected `CancellationToken`, got `dict`"),
     ],
 )
-def test_refuses_terms_of_another_kind(name, kind):
-    with pytest.raises(TypeError, match=f"{name} must be a {kind}, got {{'a': 1}}"):
+def test_refuses_terms_of_another_kind(name, why):
+    with pytest.raises(ValueError, match=f"{name} cannot be {{'a': 1}}: {why}"):
         ExecutionContext(**{name: {"a": 1}})
 
 
 @pytest.mark.parametrize("value", [None, "a", [("a", 1)]])
 def test_refuses_metadata_that_are_no_mapping(value):
-    with pytest.raises(TypeError, match="metadata must be a mapping, got "):
+    with pytest.raises(ValueError, match="metadata cannot be .*: Expected `object`, got "):
         ExecutionContext(metadata=value)
 
 
@@ -165,7 +156,7 @@ class TestChild:
         assert len(bytes.fromhex(child.span_id)) == 8
 
     def test_keeps_everything_else(self):
-        full = dataclasses.replace(FULL, cancellation=CancellationToken())
+        full = msgspec.structs.replace(FULL, cancellation=CancellationToken())
 
         child = full.child()
 
@@ -194,12 +185,12 @@ class TestChild:
 
 
 def test_with_job_changes_the_job_alone():
-    assert FULL.with_job("other") == dataclasses.replace(FULL, job_id="other")
+    assert FULL.with_job("other") == msgspec.structs.replace(FULL, job_id="other")
 
 
-@pytest.mark.parametrize("job_id", [None, 5])
+@pytest.mark.parametrize("job_id", [b"j", 5])
 def test_with_job_refuses_what_is_no_text(job_id):
-    with pytest.raises(TypeError, match=f"job_id must be text, got {job_id}"):
+    with pytest.raises(ValueError, match=f"job_id cannot be {job_id}: Expected `str | null`, got "):
         FULL.with_job(job_id)
 
 
@@ -271,7 +262,7 @@ class TestData:
         round_and_round = []
         round_and_round.append(round_and_round)
 
-        with pytest.raises(ValueError, match="nested too deeply for JSON, or hold themselves"):
+        with pytest.raises(RecursionError):
             ExecutionContext(metadata={"a": round_and_round}).to_dict()
 
     @pytest.mark.parametrize(
@@ -280,33 +271,19 @@ class TestData:
             ({"tenant": "a"}, "the context has the key 'tenant', .* newer version"),
             ({"cancellation": None}, "the context has the key 'cancellation'"),
             ({5: "a"}, "the context has the key 5"),
-            (
-                {"budgets": {"max_pages": 1}},
-                "budgets has the key 'max_pages', which BudgetSpec does not know",
-            ),
-            ({"budgets": {"max_cost": "-1"}}, "budgets: max_cost must be an amount of at least 0, got '-1'"),
-            ({"versions": {"schema_version": -1}}, "versions: schema_version must be at least 0, got -1"),
+            ({"budgets": {"max_pages": 1}}, "budgets cannot be .*contains unknown field `max_pages`"),
+            ({"budgets": {"max_cost": "-1"}}, "max_cost must be an amount of at least 0, got -1"),
+            ({"budgets": {"max_tokens": "5"}}, "budgets cannot be .*'5'.*: Expected `int.*max_tokens"),
+            ({"budgets": 5}, "budgets cannot be 5: "),
+            ({"versions": {"schema_version": -1}}, "schema_version': -1}: Expected `int` >= 0"),
+            ({"versions": {"model_version": 5}}, "model_version': 5}: Expected `str | null`, got `int`"),
+            ({"policy_ref": {}}, "policy_ref cannot be {}: Object missing required field `name`"),
+            ({"scope_id": 5}, "scope_id cannot be 5: Expected `str | null`, got `int`"),
+            ({"metadata": None}, "metadata cannot be None: Expected `object`, got `null`"),
         ],
     )
-    def test_refuses_to_read_what_it_does_not_know(self, data, message):
+    def test_refuses_to_read_what_does_not_fit(self, data, message):
         with pytest.raises(ValueError, match=message):
-            ExecutionContext.from_dict(data)
-
-    @pytest.mark.parametrize(
-        ("data", "message"),
-        [
-            (5, "the context must be a mapping, got 5"),
-            ({"scope_id": 5}, "scope_id must be text, got 5"),
-            ({"metadata": None}, "metadata must be a mapping, got None"),
-            ({"budgets": 5}, "budgets must be a mapping, got 5"),
-            ({"budgets": {"max_tokens": "5"}}, "budgets: max_tokens must be a whole number, got '5'"),
-            ({"policy_ref": {}}, "policy_ref: .*'name'"),
-            ({"policy_ref": {"name": 5}}, "policy_ref: name must be text, got 5"),
-            ({"versions": {"model_version": 5}}, "versions: model_version must be text, got 5"),
-        ],
-    )
-    def test_refuses_to_read_values_of_another_kind(self, data, message):
-        with pytest.raises(TypeError, match=message):
             ExecutionContext.from_dict(data)
 
 
@@ -362,7 +339,7 @@ def test_a_tool_is_given_the_context_of_its_call():
     assert ExecutionContext.__from_call__(call) is FULL
 
 
-class Own(ExecutionContext):
+class Own(ExecutionContext, frozen=True):
     """What a host made of it."""
 
 
@@ -374,8 +351,7 @@ def test_what_is_made_of_it_is_of_the_hosts_own_kind(again):
     assert type(again(Own(scope_id="tenant"))) is Own
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Larger(ExecutionContext):
+class Larger(ExecutionContext, frozen=True, kw_only=True):
     """With a field of the host's own."""
 
     region: str = "eu"

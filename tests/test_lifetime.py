@@ -311,10 +311,10 @@ async def test_who_cancelled_the_caller_too_is_not_answered_with_an_error():
 @pytest.mark.parametrize(
     ("grace", "error", "message"),
     [
-        (-1, ValueError, "grace must be 0 seconds or more, got -1"),
-        (math.nan, ValueError, "grace must be 0 seconds or more, got nan"),
-        (True, TypeError, "grace must be a number of seconds, got True"),
-        ("5", TypeError, "grace must be a number of seconds, got '5'"),
+        (-1, ValueError, "grace must be at least 0, got -1"),
+        (math.nan, ValueError, "grace must be at least 0, got nan"),
+        (True, TypeError, "grace must be a number, got True"),
+        ("5", TypeError, "grace must be a number, got '5'"),
     ],
 )
 def test_a_grace_that_is_none_is_refused(grace, error, message):

@@ -1,16 +1,18 @@
 """How much a run may use, which policy holds for it, and what it was made with."""
 
 import copy
+import json
 import math
 import pickle
-from dataclasses import FrozenInstanceError, fields, replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from toolcase import BudgetSpec, PolicyRef, RunVersions
+from toolcase.terms import ReadOnly
 
-LIMITS = [each.name for each in fields(BudgetSpec)]
+LIMITS = list(BudgetSpec.__struct_fields__)
 
 
 def pickled(record):
@@ -34,13 +36,13 @@ class TestBudget:
 
     @pytest.mark.parametrize("name", COUNTS)
     def test_refuses_a_count_below_zero(self, name):
-        with pytest.raises(ValueError, match=f"{name} must be at least 0, got -1"):
+        with pytest.raises(ValueError, match=f"{name} cannot be -1: Expected `int` >= 0"):
             BudgetSpec(**{name: -1})
 
     @pytest.mark.parametrize("name", COUNTS)
     @pytest.mark.parametrize("value", [True, 1.0, "1", math.inf])
     def test_refuses_what_is_no_count(self, name, value):
-        with pytest.raises(TypeError, match=f"{name} must be a whole number, got {value!r}"):
+        with pytest.raises(ValueError, match=f"{name} cannot be {value!r}: Expected `int"):
             BudgetSpec(**{name: value})
 
     @pytest.mark.parametrize(
@@ -61,20 +63,24 @@ class TestBudget:
         assert (type(cost), str(cost)) == (Decimal, kept)
 
     @pytest.mark.parametrize(
-        "value", [-1, -0.01, "-1", math.nan, math.inf, "NaN", "sNaN", "Infinity", Decimal("NaN")]
+        ("value", "shown"),
+        [
+            *((-1, "-1"), (-0.01, "-0.01"), ("-1", "-1"), (math.nan, "NaN"), (math.inf, "Infinity")),
+            *(("NaN", "NaN"), ("sNaN", "sNaN"), ("Infinity", "Infinity"), (Decimal("NaN"), "NaN")),
+        ],
     )
-    def test_refuses_a_cost_that_is_no_amount(self, value):
-        with pytest.raises(ValueError, match=f"max_cost must be an amount of at least 0, got .*{value}"):
+    def test_refuses_a_cost_that_is_no_amount(self, value, shown):
+        with pytest.raises(ValueError, match=f"max_cost must be an amount of at least 0, got {shown}; "):
             BudgetSpec(max_cost=value)
 
     @pytest.mark.parametrize("value", ["", "ten", "1,50"])
     def test_refuses_text_that_is_no_number(self, value):
-        with pytest.raises(ValueError, match=f'max_cost must be an amount such as "2.50", got {value!r}'):
+        with pytest.raises(ValueError, match=f"max_cost cannot be {value!r}: Invalid decimal string"):
             BudgetSpec(max_cost=value)
 
     @pytest.mark.parametrize("value", [True, b"1", [1], 1j])
     def test_refuses_a_cost_of_another_kind(self, value):
-        with pytest.raises(TypeError, match="max_cost must be an amount as int, float, str or Decimal, got "):
+        with pytest.raises(ValueError, match="max_cost cannot be .*: Expected `decimal | null`, got "):
             BudgetSpec(max_cost=value)
 
     @pytest.mark.parametrize("value", [300, 0.5])
@@ -86,14 +92,12 @@ class TestBudget:
 
     @pytest.mark.parametrize("value", [0, -1, math.nan])
     def test_refuses_a_runtime_that_is_no_duration(self, value):
-        with pytest.raises(ValueError, match=f"max_runtime_seconds must be above 0 seconds, got {value}"):
+        with pytest.raises(ValueError, match=f"max_runtime_seconds cannot be {value}: Expected `float` > 0"):
             BudgetSpec(max_runtime_seconds=value)
 
     @pytest.mark.parametrize("value", [True, "5"])
     def test_refuses_a_runtime_that_is_no_number(self, value):
-        with pytest.raises(
-            TypeError, match=f"max_runtime_seconds must be a number of seconds, got {value!r}"
-        ):
+        with pytest.raises(ValueError, match=f"max_runtime_seconds cannot be {value!r}: Expected `float"):
             BudgetSpec(max_runtime_seconds=value)
 
     @pytest.mark.parametrize("name", LIMITS)
@@ -110,7 +114,7 @@ class TestBudget:
         assert budget.within(None) is budget
 
     def test_is_not_changed(self):
-        with pytest.raises(FrozenInstanceError):
+        with pytest.raises(AttributeError, match="immutable"):
             BudgetSpec().max_turns = 3
 
     @pytest.mark.parametrize("again", [copy.deepcopy, replace, pickled])
@@ -139,17 +143,17 @@ class TestPolicy:
 
     @pytest.mark.parametrize("value", ["", None])
     def test_refuses_no_name(self, value):
-        with pytest.raises(ValueError, match=f"name must be the name of a policy, got {value!r}"):
+        with pytest.raises(ValueError, match=f"name cannot be {value!r}: Expected `str`"):
             PolicyRef(value)
 
     @pytest.mark.parametrize("value", [5, b"a"])
     @pytest.mark.parametrize("name", ["name", "version"])
     def test_refuses_what_is_no_text(self, name, value):
-        with pytest.raises(TypeError, match=f"{name} must be text, got {value!r}"):
+        with pytest.raises(ValueError, match=f"{name} cannot be {value!r}: Expected `str"):
             PolicyRef(**{"name": "p", name: value})
 
     def test_refuses_overrides_that_are_no_mapping(self):
-        with pytest.raises(TypeError, match="overrides must be a mapping, got 5"):
+        with pytest.raises(ValueError, match="overrides cannot be 5: Expected `object`, got `int`"):
             PolicyRef("p", overrides=5)
 
 
@@ -160,10 +164,44 @@ class TestVersions:
         "name", ["runtime_version", "llm_client_version", "operator_version", "model_version"]
     )
     def test_refuses_what_is_no_text(self, name):
-        with pytest.raises(TypeError, match=f"{name} must be text, got 1.0"):
+        with pytest.raises(ValueError, match=f"{name} cannot be 1.0: Expected `str | null`, got `float`"):
             RunVersions(**{name: 1.0})
 
-    @pytest.mark.parametrize(("value", "kind"), [(-1, ValueError), ("1", TypeError), (True, TypeError)])
-    def test_refuses_a_schema_version_that_is_no_count(self, value, kind):
-        with pytest.raises(kind, match=f"schema_version must be .*, got {value!r}"):
+    @pytest.mark.parametrize("value", [-1, "1", True])
+    def test_refuses_a_schema_version_that_is_no_count(self, value):
+        with pytest.raises(ValueError, match=f"schema_version cannot be {value!r}: Expected `int"):
             RunVersions(schema_version=value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda mapping: mapping.__setitem__("a", 2),
+        lambda mapping: mapping.__delitem__("a"),
+        lambda mapping: mapping.__ior__({"a": 2}),
+        lambda mapping: mapping.update(a=2),
+        lambda mapping: mapping.setdefault("b", 2),
+        lambda mapping: mapping.pop("a"),
+        lambda mapping: mapping.popitem(),
+        lambda mapping: mapping.clear(),
+    ],
+)
+def test_nobody_assigns_to_a_read_only_mapping(change):
+    mapping = ReadOnly(a=1)
+
+    with pytest.raises(TypeError, match="this mapping is read-only; make another one"):
+        change(mapping)
+
+    assert mapping == {"a": 1}
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy])
+def test_a_copy_is_read_only_too(again):
+    assert type(again(ReadOnly(a=1))) is ReadOnly
+
+
+def test_another_one_is_made_of_it_with_ease():
+    mapping = ReadOnly(a=1)
+
+    assert {**mapping, "b": 2} == mapping | {"b": 2} == {"a": 1, "b": 2}
+    assert json.dumps(mapping) == '{"a": 1}'

@@ -8,9 +8,9 @@ import contextvars
 import math
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypedDict, Unpack
 
 import anyio
 import anyio.lowlevel
@@ -38,16 +38,20 @@ Verb = Callable[[], Awaitable[Any]]
 class Verbs(Protocol):
     """What a registry and its views have in common."""
 
-    @property
-    def call(self) -> Callable[..., Awaitable[Any]]: ...
-    @property
-    def execute(self) -> Callable[..., Awaitable[ToolResult]]: ...
-    @property
-    def view(self) -> Callable[..., Verbs]: ...
-    @property
-    def get(self) -> Callable[[str], Tool[..., Any]]: ...
-    @property
-    def tools(self) -> Callable[..., list[Tool[..., Any]]]: ...
+    def call(self, name: str, /, **arguments: Any) -> Awaitable[Any]: ...
+    def execute(self, *arguments: Any, **settings: Any) -> Awaitable[ToolResult]: ...
+    def view(self, *arguments: Any, **settings: Any) -> Verbs: ...
+    def get(self, name: str) -> Tool[..., Any]: ...
+    def tools(self, *, tag: str | None = None, matching: str = "*") -> list[Tool[..., Any]]: ...
+
+
+class Settings(TypedDict, total=False):
+    """Those of `Registry.execute`; a view takes no context and is never detached."""
+
+    context: ExecutionContext | None
+    timeout: float | None
+    idempotency_key: str | None
+    detached: bool
 
 
 class Blocking:
@@ -64,13 +68,15 @@ class Blocking:
 
     def __init__(self, verbs: Verbs, *, portal: Portal, backend: str = "asyncio") -> None:
         self._verbs, self._portal, self._backend = verbs, portal, backend
-        self._open: list[ExitStack] = []  # several where blocks nest, or threads share this
+        self._open: list[
+            AbstractContextManager[None]
+        ] = []  # several where blocks nest, or threads share this
 
     def __enter__(self) -> Self:
         _refuse_in_a_loop()
-        with ExitStack() as stack:
-            stack.enter_context(self._portal.entered(self._backend))
-            self._open.append(stack.pop_all())
+        entered = self._portal.entered(self._backend)
+        entered.__enter__()
+        self._open.append(entered)
         return self
 
     def __exit__(self, *raised: object) -> bool | None:
@@ -81,24 +87,10 @@ class Blocking:
         return self._run(partial(self._verbs.call, name, **arguments))
 
     def execute(
-        self,
-        name: str,
-        arguments: Arguments | None = None,
-        *,
-        context: ExecutionContext | None = None,
-        timeout: float | None = None,
-        idempotency_key: str | None = None,
-        detached: bool = False,
+        self, name: str, arguments: Arguments | None = None, **settings: Unpack[Settings]
     ) -> ToolResult:
-        """As `Registry.execute`; a view takes no context and is never detached."""
-        settings = {
-            "context": context,
-            "timeout": timeout,
-            "idempotency_key": idempotency_key,
-            "detached": detached or None,
-        }
-        given = {key: value for key, value in settings.items() if value is not None}
-        result: ToolResult = self._run(partial(self._verbs.execute, name, arguments, **given))
+        """As `Registry.execute`, or that of the view."""
+        result: ToolResult = self._run(partial(self._verbs.execute, name, arguments, **settings))
         return result
 
     def view(self, **settings: Any) -> Blocking:
@@ -176,7 +168,9 @@ async def _work(verb: Verb, own: Leash, done: concurrent.futures.Future[Any]) ->
     except Exception as error:  # noqa: BLE001  it is raised in the thread
         done.set_exception(error)
     except BaseException as error:
-        done.set_exception(_ended_by(error))
+        # trio's own Cancelled must not leave its loop.
+        cancelled = isinstance(error, anyio.get_cancelled_exc_class())
+        done.set_exception(asyncio.CancelledError("the event loop ends") if cancelled else error)
         if not isinstance(error, SystemExit):  # that ends the thread; this loop is not the caller's
             raise
     else:
@@ -187,13 +181,6 @@ async def _work(verb: Verb, own: Leash, done: concurrent.futures.Future[Any]) ->
     finally:
         running.set(None)  # no circle through this task's context and the deadline's task
         del done  # an error holds this frame
-
-
-def _ended_by(error: BaseException) -> BaseException:
-    """What the thread is told: trio's own Cancelled must not leave its loop."""
-    if isinstance(error, anyio.get_cancelled_exc_class()):
-        return asyncio.CancelledError("the event loop ends")
-    return error
 
 
 def _adopted(scope: anyio.CancelScope, own: Leash) -> Leash:

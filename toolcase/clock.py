@@ -99,3 +99,12 @@ def count(value: int, setting: str, *, least: int = 1) -> int:
     if value < least:
         raise ValueError(f"{setting} must be at least {least}, got {value!r}")
     return value
+
+
+def number(value: float, setting: str, *, least: float = 0) -> float:
+    """`value` if it is a number of at least `least`, else an error that names the setting."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{setting} must be a number, got {value!r}")
+    if not value >= least:
+        raise ValueError(f"{setting} must be at least {least}, got {value!r}")
+    return value

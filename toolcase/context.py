@@ -4,56 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import msgspec
 
 from toolcase.cancellation import CancellationToken
-from toolcase.records import known, plain_fields, read_only, text
-from toolcase.terms import BudgetSpec, PolicyRef, RunVersions
-
-_TEXTS = (
-    "scope_id",
-    "principal_id",
-    "session_id",
-    "run_id",
-    "job_id",
-    "trace_id",
-    "span_id",
-    "parent_span_id",
-    "idempotency_key",
-)
-_TERMS: Mapping[str, type] = MappingProxyType(
-    {"budgets": BudgetSpec, "policy_ref": PolicyRef, "versions": RunVersions}
-)
-_KINDS: Mapping[str, type] = MappingProxyType({**_TERMS, "cancellation": CancellationToken})
-_OF_THIS_PROCESS = frozenset({"cancellation"})
+from toolcase.terms import BudgetSpec, PolicyRef, ReadOnly, Record, RunVersions, plain
 
 
-class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client of a language model is told of the caller: who, in which run, under which span."""
-
-    scope_id: str | None = None
-    principal_id: str | None = None
-    session_id: str | None = None
-    run_id: str | None = None
-    job_id: str | None = None
-    trace_id: str | None = None
-    span_id: str | None = None
-    parent_span_id: str | None = None
-
-
-# Without slots, unlike other settings: each child call makes one, and its dict is copied in one step.
-@dataclass(frozen=True, kw_only=True)
-class ExecutionContext:
-    """Who asks, within which limits, and how this call hangs together with others. Immutable.
-
-    It flows into child calls. A tool that declares a parameter of this type is given the context of its
-    call, and the parameter is no part of its schema.
-    """
-
+class _Caller(Record, frozen=True, kw_only=True):
     scope_id: str | None = None
     """The tenant."""
     principal_id: str | None = None
@@ -69,6 +28,19 @@ class ExecutionContext:
     span_id: str | None = None
     """16 lower-case hex digits, likewise."""
     parent_span_id: str | None = None
+
+
+class RequestContext(_Caller, frozen=True, kw_only=True):
+    """What a client of a language model is told of the caller: who, in which run, under which span."""
+
+
+class ExecutionContext(_Caller, frozen=True, kw_only=True):
+    """Who asks, within which limits, and how this call hangs together with others. Immutable.
+
+    It flows into child calls. A tool that declares a parameter of this type is given the context of its
+    call, and the parameter is no part of its schema.
+    """
+
     idempotency_key: str | None = None
     """The same key for the same intended effect: a tool hands it on to what it calls."""
     budgets: BudgetSpec | None = None
@@ -76,19 +48,8 @@ class ExecutionContext:
     versions: RunVersions | None = None
     cancellation: CancellationToken | None = None
     """Of this process alone: not in `to_dict`."""
-    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    metadata: Mapping[str, Any] = ReadOnly()
     """What else the host knows; a copy, which cannot be assigned to."""
-
-    def __post_init__(self) -> None:
-        values = self.__dict__
-        for name in _TEXTS:
-            if values[name] is not None:
-                text(values[name], name)
-        for name, kind in _KINDS.items():
-            value = values[name]
-            if value is not None and not isinstance(value, kind):
-                raise TypeError(f"{name} must be a {kind.__name__}, got {value!r}")
-        object.__setattr__(self, "metadata", read_only(self.metadata, "metadata"))
 
     def child(self, *, new_span: bool = True) -> Self:
         """The context of something nested in this one: the same, save for its span."""
@@ -101,9 +62,7 @@ class ExecutionContext:
 
     def with_job(self, job_id: str) -> Self:
         """The same, for a job of the host."""
-        if not isinstance(job_id, str):
-            raise TypeError(f"job_id must be text, got {job_id!r}")
-        return self._with(job_id=job_id)
+        return msgspec.structs.replace(self, job_id=job_id)
 
     def same_caller(self, other: ExecutionContext) -> bool:
         """Whether both speak for the same tenant and the same principal."""
@@ -111,41 +70,36 @@ class ExecutionContext:
 
     def to_request_context(self) -> RequestContext:
         """The part that a client of a language model is told."""
-        return RequestContext(**{name: getattr(self, name) for name in RequestContext.__struct_fields__})
+        return msgspec.convert(self, RequestContext, from_attributes=True)
 
     def to_dict(self) -> dict[str, Any]:
         """What is set, as plain JSON data of its own, without the cancellation token.
 
         An amount of money becomes text, a tuple a list; TypeError for whatever else JSON cannot say.
         """
-        try:
-            return plain_fields(self, without=_OF_THIS_PROCESS)
-        except RecursionError:
-            raise ValueError(
-                "metadata or overrides are nested too deeply for JSON, or hold themselves"
-            ) from None
+        data: dict[str, Any] = plain(self._with(cancellation=None), "")
+        return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """What `to_dict` gave; a key that is left out is not set.
+        """What `to_dict` gave; a key that is left out is not set. ValueError for what does not fit.
 
-        ValueError for a key that we do not know: what a newer version wrote may mean more than what would
-        be read of it. TypeError or ValueError for a value that does not fit.
+        That includes a key that we do not know: what a newer version wrote may mean more than what would be
+        read of it.
         """
-        given = known(data, cls, "the context", without=_OF_THIS_PROCESS)
-        for name, kind in _TERMS.items():
-            if given.get(name) is not None:
-                terms = known(given[name], kind, name)
-                try:
-                    given[name] = kind(**terms)
-                except (TypeError, ValueError) as error:
-                    raise type(error)(f"{name}: {error}") from None
-        return cls(**given)
+        for key in data:
+            if key not in cls.__struct_fields__ or key == "cancellation":
+                raise ValueError(
+                    f"the context has the key {key!r}, which {cls.__name__} does not know here; was it "
+                    "written by a newer version? Read it with that one, or leave the key out"
+                )
+        return cls(**data)
 
     def _with(self, **changes: str | None) -> Self:
-        """A copy with some fields changed, unchecked; `dataclasses.replace` takes four times as long."""
-        changed = object.__new__(type(self))
-        changed.__dict__.update(self.__dict__, **changes)
+        """A copy with some fields changed, unchecked, which `msgspec.structs.replace` would not be."""
+        changed: Self = self.__copy__()  # type: ignore[attr-defined]  # what `copy.copy` would find
+        for name, value in changes.items():
+            msgspec.structs.force_setattr(changed, name, value)
         return changed
 
     # Any type with a static `__from_call__` can be a tool's parameter.

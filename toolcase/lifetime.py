@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import anyio
 
 from toolcase.call import Call, Host, Inner, running
+from toolcase.clock import number
 from toolcase.errors import Unavailable
 from toolcase.events import CallStopped
 from toolcase.outbox import Outbox
@@ -25,11 +26,7 @@ class Lifetime:
     """
 
     def __init__(self, host: Host, *, grace: float, stall_seconds: float) -> None:
-        if isinstance(grace, bool) or not isinstance(grace, int | float):
-            raise TypeError(f"grace must be a number of seconds, got {grace!r}")
-        if not grace >= 0:
-            raise ValueError(f"grace must be 0 seconds or more, got {grace!r}")
-        self.grace = grace
+        self.grace = number(grace, "grace")
         self.entered = False
         """Whether we are between entering and the end of leaving."""
         self.closed = False

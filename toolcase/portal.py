@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -12,34 +13,30 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from toolcase.clock import current_loop
 
 
+@dataclass(eq=False)
 class Portal:
     """A loop in a thread of its own, for all threads that need one at the same time.
 
     The first makes it and the last ends it: a registry belongs to one loop at a time.
     """
 
-    def __init__(
-        self,
-        *,
-        in_use: Callable[[], Any],
-        settle: Callable[[Any], None],
-        enter: Callable[[], AbstractAsyncContextManager[Any]],
-    ) -> None:
-        self._in_use, self._settle, self._enter = in_use, settle, enter
-        # The lock guards all that follows. It is not held while a loop ends: that may wait for a thread which
-        # is about to ask for it.
-        self._lock = threading.Lock()
-        self._users = 0
-        self._entered = False
-        self._loop: Any = None
-        self._portal: BlockingPortal | None = None
-        self._ends = ExitStack()
+    in_use: Callable[[], Any]
+    settle: Callable[[Any], None]
+    enter: Callable[[], AbstractAsyncContextManager[Any]]
+    # The lock guards all that follows. It is not held while a loop ends: that may wait for a thread which is
+    # about to ask for it.
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _users: int = field(default=0, init=False)
+    _entered: bool = field(default=False, init=False)
+    _loop: Any = field(default=None, init=False)
+    _portal: BlockingPortal | None = field(default=None, init=False)
+    _ends: ExitStack = field(default_factory=ExitStack, init=False)
 
     @contextmanager
     def open(self, backend: str, *, otherwise: Any = None) -> Iterator[Any]:
         """The loop in which the registry is in use, or `otherwise`, or one that lasts while this is open."""
         with self._lock:
-            loop = self._loop if self._users else self._in_use() or otherwise
+            loop = self._loop if self._users else self.in_use() or otherwise
             if loop is None:
                 loop = self._start(backend)
             ours = loop is self._loop
@@ -61,7 +58,7 @@ class Portal:
                 yield
                 return
             try:
-                with portal.wrap_async_context_manager(self._enter()):
+                with portal.wrap_async_context_manager(self.enter()):
                     yield
             finally:
                 self._entered = False
@@ -69,8 +66,8 @@ class Portal:
     def _start(self, backend: str) -> Any:
         with ExitStack() as stack:
             self._portal = stack.enter_context(start_blocking_portal(backend))
-            loop = self._portal.call(_current_loop)
-            self._settle(loop)
+            loop = self._portal.call(current_loop)
+            self.settle(loop)
             self._loop, self._ends = loop, stack.pop_all()
         return loop
 
@@ -79,10 +76,6 @@ class Portal:
             self._users -= 1
             if self._users:
                 return
-            self._settle(None)
+            self.settle(None)
             ends, self._loop, self._portal = self._ends, None, None
         ends.close()
-
-
-async def _current_loop() -> Any:
-    return current_loop()

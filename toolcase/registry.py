@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
-from dataclasses import replace
 from functools import partial
 from typing import Any, Self, TypeVar
 
 import anyio
+from msgspec.structs import replace
 
 from toolcase.blocking import Blocking
 from toolcase.call import Call, CallInfo, Inner, Middleware, Stage, running

@@ -6,7 +6,7 @@ import fnmatch
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Protocol
 
-from toolcase.blocking import Blocking
+from toolcase.blocking import Blocking, Verbs
 from toolcase.call import Call, Inner
 from toolcase.catalogue import unknown
 from toolcase.chain import run_chain
@@ -14,14 +14,13 @@ from toolcase.clock import seconds
 from toolcase.context import ExecutionContext
 from toolcase.result import ToolResult
 from toolcase.schema import Arguments
+from toolcase.terms import smaller
 from toolcase.tool import Tool
 
 
-class Runs(Protocol):
+class Runs(Verbs, Protocol):
     """What a view needs of the registry that runs its calls."""
 
-    def get(self, name: str) -> Tool[..., Any]: ...
-    def tools(self, *, tag: str | None = None, matching: str = "*") -> list[Tool[..., Any]]: ...
     def blocking(self, *, backend: str = "asyncio") -> Blocking: ...
     @property
     def _begin(self) -> Callable[..., tuple[Call, Inner]]: ...
@@ -54,7 +53,7 @@ class View:
         self._context, self._timeout = context, timeout
         if within is not None:
             self._context = context or within._context
-            self._timeout = _smaller(timeout, within._timeout)
+            self._timeout = smaller(timeout, within._timeout)
 
     def sees(self, tool: Tool[..., Any]) -> bool:
         """Whether its name matches one of the patterns and it has every one of the tags."""
@@ -104,7 +103,7 @@ class View:
                 name,
                 arguments,
                 context=self._context,
-                timeout=_smaller(timeout, self._timeout),
+                timeout=smaller(timeout, self._timeout),
                 idempotency_key=idempotency_key,
                 view=self,
             )
@@ -124,8 +123,3 @@ class View:
     def blocking(self, *, backend: str = "asyncio") -> Blocking:
         """As `Registry.blocking`, within this view."""
         return self._registry.blocking(backend=backend).of(self)
-
-
-def _smaller(one: float | None, other: float | None) -> float | None:
-    limits = [limit for limit in (one, other) if limit is not None]
-    return min(limits, default=None)

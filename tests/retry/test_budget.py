@@ -88,15 +88,21 @@ def test_a_tool_that_is_gone_takes_its_bucket_along():
     assert len(budget._buckets) == 0
 
 
-@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
-def test_refuses_a_ratio_that_is_no_share(value):
+@pytest.mark.parametrize("value", [0, math.inf])
+def test_refuses_a_ratio_of_none_or_all(value):
     with pytest.raises(ValueError, match=r"ratio must be a finite number above 0, got .*budget=None"):
+        RetryBudget(ratio=value)
+
+
+@pytest.mark.parametrize("value", [-1, math.nan])
+def test_refuses_a_ratio_below_zero(value):
+    with pytest.raises(ValueError, match=f"ratio must be at least 0, got {value}"):
         RetryBudget(ratio=value)
 
 
 @pytest.mark.parametrize("value", [True, "0.2", None])
 def test_refuses_a_ratio_that_is_no_number(value):
-    with pytest.raises(TypeError, match=f"ratio must be a number of retries per call, got {value!r}"):
+    with pytest.raises(TypeError, match=f"ratio must be a number, got {value!r}"):
         RetryBudget(ratio=value)
 
 

@@ -17,7 +17,7 @@ from toolcase import (
 )
 
 
-class OwnContext(ExecutionContext):
+class OwnContext(ExecutionContext, frozen=True):
     """What a host made of it."""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from toolcase.clock import seconds
+from toolcase.clock import number, seconds
 
 Random = Callable[[], float]
 """Gives numbers evenly spread over [0, 1)."""
@@ -34,7 +34,6 @@ class ConstantBackoff:
 
     def __post_init__(self) -> None:
         _finite(self.seconds, "seconds")
-        _switch(self.jitter)
 
     def wait(self, attempt: int, random: Random, previous: float) -> float:
         """The same after every attempt."""
@@ -52,7 +51,6 @@ class LinearBackoff:
     def __post_init__(self) -> None:
         _finite(self.base, "base")
         _finite(self.cap, "cap")
-        _switch(self.jitter)
 
     def wait(self, attempt: int, random: Random, previous: float) -> float:
         """Seconds after `attempt` (from 1) has failed; the same for every attempt once `cap` is reached."""
@@ -76,11 +74,7 @@ class ExponentialBackoff:
     def __post_init__(self) -> None:
         _finite(self.base, "base")
         _finite(self.cap, "cap")
-        if isinstance(self.factor, bool) or not isinstance(self.factor, int | float):
-            raise TypeError(f"factor must be a number, got {self.factor!r}")
-        if not 1 <= self.factor <= sys.float_info.max:
-            raise ValueError(f"factor must be a finite number of at least 1, got {self.factor!r}")
-        _switch(self.jitter)
+        number(self.factor, "factor", least=1)
 
     def wait(self, attempt: int, random: Random, previous: float) -> float:
         """Seconds after `attempt` (from 1) has failed; the same for every attempt once `cap` is reached."""
@@ -115,8 +109,3 @@ class DecorrelatedJitterBackoff:
 def _finite(value: float, setting: str) -> None:
     if math.isinf(seconds(value, setting)):
         raise ValueError(f"{setting} must be finite seconds, got {value!r}")
-
-
-def _switch(value: bool) -> None:
-    if not isinstance(value, bool):
-        raise TypeError(f"jitter must be True or False, got {value!r}")

@@ -8,7 +8,7 @@ import weakref
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from toolcase.clock import count
+from toolcase.clock import count, number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,9 +28,7 @@ class RetryBudget:
     )
 
     def __post_init__(self) -> None:
-        if isinstance(self.ratio, bool) or not isinstance(self.ratio, int | float):
-            raise TypeError(f"ratio must be a number of retries per call, got {self.ratio!r}")
-        if not 0 < self.ratio < math.inf:
+        if not 0 < number(self.ratio, "ratio") < math.inf:
             raise ValueError(
                 f"ratio must be a finite number above 0, got {self.ratio!r}; "
                 "RetryPolicy(budget=None) is without a limit"

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from toolcase.clock import count
+from toolcase.clock import count, number
 from toolcase.errors import ErrorCode, InvalidResult, ToolError
 from toolcase.retry.backoff import Backoff, ExponentialBackoff
 from toolcase.retry.budget import RetryBudget
@@ -56,11 +56,7 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         count(self.max_attempts, "max_attempts")
-        limit: Any = self.max_retry_after
-        if isinstance(limit, bool) or not isinstance(limit, int | float):
-            raise TypeError(f"max_retry_after must be a number of seconds, got {limit!r}")
-        if not limit >= 0:
-            raise ValueError(f"max_retry_after must be 0 seconds or more, got {limit!r}")
+        number(self.max_retry_after, "max_retry_after")
         if isinstance(self.backoff, type) or not callable(getattr(self.backoff, "wait", None)):
             raise TypeError(f"backoff must have wait(attempt, random, previous), got {self.backoff!r}")
         if self.budget is not None and not isinstance(self.budget, RetryBudget):
@@ -135,10 +131,16 @@ def retry_after(error: BaseException, now: datetime) -> float | None:
     """
     try:
         said = _said(error)
-    except Exception:  # noqa: BLE001  foreign code, and the error at hand must not be lost to it
+        if isinstance(said, bool) or not isinstance(said, int | float | str):
+            return None
+        try:
+            wait = float(said)
+        except ValueError:
+            date = parsedate_to_datetime(str(said))
+            wait = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
+    except Exception:  # noqa: BLE001  foreign code and text, and the error at hand must not be lost to it
         return None
-    wait = _seconds(said, now)
-    return wait if wait is not None and 0 < wait < math.inf else None
+    return wait if 0 < wait < math.inf else None
 
 
 def _said(error: BaseException) -> Any:
@@ -152,19 +154,3 @@ def _said(error: BaseException) -> Any:
             if str(name).lower() == "retry-after":
                 return value
     return None
-
-
-def _seconds(said: Any, now: datetime) -> float | None:
-    if isinstance(said, bool) or not isinstance(said, int | float | str):
-        return None
-    try:
-        return float(said)
-    except OverflowError:
-        return None
-    except ValueError:
-        pass
-    try:
-        date = parsedate_to_datetime(str(said))
-    except ValueError:
-        return None
-    return (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
