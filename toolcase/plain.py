@@ -122,10 +122,10 @@ def _weigh(value: Any, most: float) -> int:
             weight += sum([len(item) for item in level if type(item) in _TEXTS])
         if int in kinds and max([item.bit_length() for item in level if type(item) is int]) > COMMON_BITS:
             raise OverflowError
-        held = [item for item in level if type(item) in _CONTAINERS]
-        weight += sum(map(len, held))
         if weight > most:
             raise _TooMuch(weight)
+        held = [item for item in level if type(item) in _CONTAINERS]
+        weight += sum(map(len, held))
         if not held:
             return weight
         if weight > SHARING_ITEMS and len(set(map(id, held))) < len(held):
