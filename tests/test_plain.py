@@ -239,8 +239,9 @@ def test_an_iterator_stays_unread():
         bomb(lambda inner: Row([inner, inner])),
         Model(thing=bomb()),
         bomb(lambda inner: collections.OrderedDict(a=inner, b=inner)),
+        bomb(lambda inner: Model(thing=[inner, inner])),
     ],
-    ids=["list", "odd", "dict", "dataclass", "struct", "model", "ordered"],
+    ids=["list", "odd", "dict", "dataclass", "struct", "model", "ordered", "models"],
 )
 def test_a_few_containers_that_hold_each_other_many_times_make_no_text_without_end(value):
     assert as_json(value) == f'"<{type(value).__name__}>"'

@@ -148,8 +148,9 @@ def _inside(held: list[Any]) -> tuple[int, list[Any]]:
 class _Walk:
     """Says a value part by part, each container once however often it is held."""
 
-    def __init__(self, most: float) -> None:
+    def __init__(self, most: float, weighs: bool = False) -> None:
         self._most = most
+        self._weighs = weighs  # and reads of a model only its fields
         self._weight = 0
         # What was said of a container, and its weight; with itself, so that no other one gets its id.
         self._known: dict[int, tuple[Any, Any, int]] = {}
@@ -198,9 +199,11 @@ class _Walk:
 
         reduced, serializer = _reduced(value), _serializer(value)
         if serializer is not None:
-            _Walk(MOST_BYTES).said(getattr(value, "__dict__", {}), depth)  # pydantic would not come to an end
-            # In Python's mode, because for JSON it would read iterators to their end.
-            reduced = serializer.to_python(value, mode="python", by_alias=True, warnings=False)
+            reduced = getattr(value, "__dict__", {})
+            if not self._weighs:
+                _Walk(MOST_BYTES, weighs=True).said(reduced, depth)  # or pydantic would not come to an end
+                # In Python's mode, because for JSON it would read iterators to their end.
+                reduced = serializer.to_python(value, mode="python", by_alias=True, warnings=False)
         if reduced is not value:
             return self.said(reduced, depth)
         for kind in _SEQUENCES:
