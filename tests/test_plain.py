@@ -238,12 +238,20 @@ def test_an_iterator_stays_unread():
         bomb(lambda inner: Point([inner, inner])),
         bomb(lambda inner: Row([inner, inner])),
         Model(thing=bomb()),
+        bomb(lambda inner: collections.OrderedDict(a=inner, b=inner)),
+        bomb(lambda inner: Model(thing=[inner, inner])),
     ],
-    ids=["list", "odd", "dict", "dataclass", "struct", "model"],
+    ids=["list", "odd", "dict", "dataclass", "struct", "model", "ordered", "models"],
 )
 def test_a_few_containers_that_hold_each_other_many_times_make_no_text_without_end(value):
     assert as_json(value) == f'"<{type(value).__name__}>"'
     assert size_of(value, 1_000) > 1_000
+
+
+def test_what_is_held_very_often_is_said_as_often():
+    held = ["a"]
+
+    assert plain([held] * 20_000) == [["a"]] * 20_000
 
 
 def test_a_mapping_is_read_as_far_as_it_says_that_it_goes():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -20,7 +21,9 @@ DEPTH = 100
 MOST_BYTES = 256 * 1024 * 1024
 SHARING_ITEMS = 10_000
 """Larger data in which one container stands in several places is walked."""
-COMMON_BITS = 256
+COMMON_BITS = 128
+LONGEST_ITEM = 64
+"""No common item, and no character that is escaped, has more bytes, with its separator."""
 LARGEST_BITS = 14_000
 """No Python reads an integer of more than 4,300 digits unless told to."""
 
@@ -56,7 +59,11 @@ def plain(value: Any) -> Any:
 
 
 def size_of(value: Any, most: float) -> int:
-    """How many bytes its JSON has; where they are more than `most`, at least how many."""
+    """How many bytes its JSON has, at least; exact only where it may matter to `most`."""
+    with contextlib.suppress(Exception):  # what stops it stops or mends the writing too
+        weight = _weigh(value, most)
+        if LONGEST_ITEM * weight <= most:
+            return weight
     try:
         return len(_json(value, most))
     except _TooMuch as found:
@@ -98,8 +105,8 @@ def _json(value: Any, most: float) -> bytes:
         return to_json(_Walk(most).said(value, 0), inf_nan_mode="strings", bytes_mode="base64")
 
 
-def _weigh(value: Any, most: float) -> None:
-    """_TooMuch if the value has more bytes than that, another error if it is not surely plain data.
+def _weigh(value: Any, most: float) -> int:
+    """The characters and items of plain data; _TooMuch if they are more than `most`, else another error.
 
     Level by level. A few containers that hold each other many times would make a level without end: they
     are not looked into.
@@ -115,12 +122,12 @@ def _weigh(value: Any, most: float) -> None:
             weight += sum([len(item) for item in level if type(item) in _TEXTS])
         if int in kinds and max([item.bit_length() for item in level if type(item) is int]) > COMMON_BITS:
             raise OverflowError
-        held = [item for item in level if type(item) in _CONTAINERS]
-        weight += sum(map(len, held))
         if weight > most:
             raise _TooMuch(weight)
+        held = [item for item in level if type(item) in _CONTAINERS]
+        weight += sum(map(len, held))
         if not held:
-            return
+            return weight
         if weight > SHARING_ITEMS and len(set(map(id, held))) < len(held):
             raise OverflowError
         names, level = _inside(held)
@@ -141,8 +148,9 @@ def _inside(held: list[Any]) -> tuple[int, list[Any]]:
 class _Walk:
     """Says a value part by part, each container once however often it is held."""
 
-    def __init__(self, most: float) -> None:
+    def __init__(self, most: float, weighs: bool = False) -> None:
         self._most = most
+        self._weighs = weighs  # and reads of a model only its fields
         self._weight = 0
         # What was said of a container, and its weight; with itself, so that no other one gets its id.
         self._known: dict[int, tuple[Any, Any, int]] = {}
@@ -191,9 +199,11 @@ class _Walk:
 
         reduced, serializer = _reduced(value), _serializer(value)
         if serializer is not None:
-            _Walk(MOST_BYTES).said(getattr(value, "__dict__", {}), depth)  # pydantic would not come to an end
-            # In Python's mode, because for JSON it would read iterators to their end.
-            reduced = serializer.to_python(value, mode="python", by_alias=True, warnings=False)
+            reduced = getattr(value, "__dict__", {})
+            if not self._weighs:
+                _Walk(MOST_BYTES, weighs=True).said(reduced, depth)  # or pydantic would not come to an end
+                # In Python's mode, because for JSON it would read iterators to their end.
+                reduced = serializer.to_python(value, mode="python", by_alias=True, warnings=False)
         if reduced is not value:
             return self.said(reduced, depth)
         for kind in _SEQUENCES:

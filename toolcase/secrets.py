@@ -30,7 +30,6 @@ KEYS = frozenset({
 
 _CUT = re.compile(r"(?=\.\.\.)")
 """How our own messages end a value that they do not show whole."""
-_GIVES_NOTHING_AWAY = frozenset({type(None), bool})
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 
 
@@ -119,18 +118,19 @@ class Secrets:
         if isinstance(data, str):
             return self.redact(data)
         if isinstance(data, dict):
-            masked = {name for name in data if by_key and self.hides(name)}
-            return {
-                self.redact(name): MARK
-                if name in masked and type(item) not in _GIVES_NOTHING_AWAY
-                else self._cleaned(item, by_key)
+            shown = {
+                name: MARK if by_key and _tells(item) and self.hides(name) else self._cleaned(item, by_key)
                 for name, item in data.items()
             }
+            return {self.redact(name): item for name, item in shown.items()}
         if isinstance(data, list):
             return [self._cleaned(item, by_key) for item in data]
-        if type(data) in _GIVES_NOTHING_AWAY or self.redact(str(data)) == str(data):
-            return data
-        return MARK
+        return MARK if _tells(data) and self.redact(str(data)) != str(data) else data
+
+
+def _tells(item: Any) -> bool:
+    """Whether it can give anything away: that there is none, or a yes or no, does not."""
+    return item is not None and not isinstance(item, bool)
 
 
 def _words(key: str) -> list[str]:
