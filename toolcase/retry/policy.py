@@ -89,12 +89,9 @@ class RetryPolicy:
         if not isinstance(self.retry_on, type | tuple | ErrorCode):
             return self.retry_on(only) is True
         code = only.code if isinstance(only, ToolError) else ErrorCode.TOOL_FAILED
-        return any(
-            entry is code
-            if isinstance(entry, ErrorCode)
-            else isinstance(error, entry) or isinstance(only, entry)
-            for entry in _named(self.retry_on)
-        )
+        named = _named(self.retry_on)
+        types = tuple(entry for entry in named if isinstance(entry, type))
+        return code in named or isinstance(error, types) or isinstance(only, types)
 
     def rejects(self, value: Any) -> bool:
         """Whether this value is worth another try. What the predicate raises comes through."""
