@@ -85,9 +85,9 @@ class RetryMiddleware:
         asked = None
         if error is not None:
             # An InvalidResult came after the effect, and a second one would mend nothing.
-            if isinstance(lone(error), InvalidResult) or not self._asked(
-                call, False, self.policy.accepts, error
-            ):
+            if isinstance(lone(error), InvalidResult):
+                return None
+            if not self._asked(call, False, self.policy.accepts, error):
                 return None
             asked = retry_after(lone(error), call.host.clock.utcnow())
         call.info.retry_after = asked
