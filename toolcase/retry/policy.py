@@ -86,6 +86,8 @@ class RetryPolicy:
     def accepts(self, error: Exception) -> bool:
         """Whether this error is worth another try. What a predicate raises comes through."""
         only = lone(error)
+        if isinstance(only, InvalidResult):
+            return False  # it came after the effect, and a second one would mend nothing
         if not isinstance(self.retry_on, type | tuple | ErrorCode):
             return self.retry_on(only) is True
         code = only.code if isinstance(only, ToolError) else ErrorCode.TOOL_FAILED
