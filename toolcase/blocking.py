@@ -68,9 +68,8 @@ class Blocking:
 
     def __init__(self, verbs: Verbs, *, portal: Portal, backend: str = "asyncio") -> None:
         self._verbs, self._portal, self._backend = verbs, portal, backend
-        self._open: list[
-            AbstractContextManager[None]
-        ] = []  # several where blocks nest, or threads share this
+        # Several where blocks nest, or threads share this.
+        self._open: list[AbstractContextManager[None]] = []
 
     def __enter__(self) -> Self:
         _refuse_in_a_loop()

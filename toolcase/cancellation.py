@@ -81,20 +81,17 @@ class CancellationToken:
 
     def child(self) -> CancellationToken:
         """A token that is cancelled with this one, and can be by itself without it."""
-        child, key = CancellationToken(), object()
-        callbacks, said = self._callbacks, self._said
+        child, said = CancellationToken(), self._said
         child._parent = self  # or a grandparent could not reach it once nobody else holds this one
         # Weak the other way, so that a long-lived token does not keep all the short runs that it began.
-        found = weakref.ref(child, lambda _: callbacks.pop(key, None))
+        found = weakref.ref(child)
 
         def cancel() -> None:
             living = found()
             if living is not None:
                 living.cancel(said["reason"])
 
-        callbacks[key] = cancel
-        if said:
-            self._tell(key)
+        weakref.finalize(child, self.on_cancel(cancel)).atexit = False
         return child
 
     async def wait(self) -> None:

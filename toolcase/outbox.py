@@ -99,17 +99,14 @@ class Outbox(Generic[T]):
             with anyio.fail_after(CONSUMER_SECONDS):
                 await self._consume(item)
         except Exception as error:  # noqa: BLE001  foreign code; it is reported when it keeps failing
-            self._failed(error)
+            self._failures += 1
+            if self._failures >= FAILURES_IN_A_ROW:
+                self.disabled = True
+                self._drop()
+                self._report(OutboxDisabled(tool="", consumer=self._consume, error=error))
         else:
             self.dropped -= 1
             self._failures = 0
-
-    def _failed(self, error: Exception) -> None:
-        self._failures += 1
-        if self._failures >= FAILURES_IN_A_ROW:
-            self.disabled = True
-            self._drop()
-            self._report(OutboxDisabled(tool="", consumer=self._consume, error=error))
 
     def _drop(self) -> None:
         self.dropped += len(self._items)

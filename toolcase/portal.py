@@ -50,18 +50,14 @@ class Portal:
     @contextmanager
     def entered(self, backend: str) -> Iterator[None]:
         """As `open`; where the loop is ours, the registry is entered there, unless another thread has."""
-        with self.open(backend) as loop:
+        with self.open(backend) as loop, ExitStack() as stack:
             with self._lock:
                 portal = self._portal if loop is self._loop and not self._entered else None
                 self._entered = self._entered or portal is not None
-            if portal is None:
-                yield
-                return
-            try:
-                with portal.wrap_async_context_manager(self.enter()):
-                    yield
-            finally:
-                self._entered = False
+            if portal is not None:
+                stack.callback(setattr, self, "_entered", False)
+                stack.enter_context(portal.wrap_async_context_manager(self.enter()))
+            yield
 
     def _start(self, backend: str) -> Any:
         with ExitStack() as stack:

@@ -84,10 +84,7 @@ class View:
 
     async def call(self, name: str, /, **arguments: Any) -> Any:
         """As `Registry.call`, within this view."""
-        begun = self._registry._begin(
-            name, arguments, context=self._context, timeout=self._timeout, view=self
-        )
-        return await run_chain(*begun)
+        return await run_chain(*self._begin(name, arguments, timeout=self._timeout))
 
     async def execute(
         self,
@@ -98,16 +95,12 @@ class View:
         idempotency_key: str | None = None,
     ) -> ToolResult:
         """As `Registry.execute`, within this view; the smaller of both limits holds."""
-        return await self._registry._execute(
-            *self._registry._begin(
-                name,
-                arguments,
-                context=self._context,
-                timeout=smaller(timeout, self._timeout),
-                idempotency_key=idempotency_key,
-                view=self,
-            )
-        )
+        limit = smaller(timeout, self._timeout)
+        begun = self._begin(name, arguments, timeout=limit, idempotency_key=idempotency_key)
+        return await self._registry._execute(*begun)
+
+    def _begin(self, name: str, given: Arguments | None, **settings: Any) -> tuple[Call, Inner]:
+        return self._registry._begin(name, given, context=self._context, view=self, **settings)
 
     def view(
         self,

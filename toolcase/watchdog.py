@@ -44,23 +44,16 @@ class Watchdog:
                 return  # the loop has gone without anybody telling us
             if turned.wait(self._seconds) or ended.is_set():
                 continue
-            self._report(thread)
+            self._report(sys._current_frames().get(thread))  # noqa: SLF001  documented, for exactly this
             while not turned.wait(self._seconds):
                 if ended.is_set():
                     return
 
-    def _report(self, thread: int) -> None:
-        frame = sys._current_frames().get(thread)  # noqa: SLF001  documented, for exactly this
-        tool, place = _blocked(frame)
+    def _report(self, frame: FrameType | None) -> None:
+        """Say which line runs, and the name of the innermost call on its stack."""
+        place = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
+        call: Any = None
+        while frame is not None and not isinstance(call, Call):
+            call, frame = frame.f_locals.get("call"), frame.f_back
+        tool = call.name if isinstance(call, Call) else ""
         self._host.report(LoopStalled(tool=tool, seconds=self._seconds, place=place))
-
-
-def _blocked(frame: FrameType | None) -> tuple[str, str]:
-    """The innermost call on this stack, by name, and the line that runs."""
-    place = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
-    while frame is not None:
-        found: Any = frame.f_locals.get("call")
-        if isinstance(found, Call):
-            return found.name, place
-        frame = frame.f_back
-    return "", place

@@ -73,6 +73,11 @@ class TestAccepts:
         assert policy.accepts(KeyError("k"))
         assert not policy.accepts(ToolTimeout())
 
+    @pytest.mark.parametrize("error", [InvalidResult(), ExceptionGroup("group", [InvalidResult()])])
+    def test_never_takes_a_result_that_does_not_fit(self, error):
+        assert not RetryPolicy(retry_on=Exception).accepts(error)
+        assert not RetryPolicy(retry_on=lambda error: True).accepts(error)
+
     def test_no_types_take_nothing(self):
         assert not RetryPolicy(retry_on=()).accepts(ToolTimeout())
 

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import anyio
 
 from toolcase.call import Call, Inner, Stage
-from toolcase.errors import InvalidResult
 from toolcase.events import AttemptStarted, MiddlewareFailed, RetriesExhausted, RetryScheduled
 from toolcase.retry.backoff import Random
 from toolcase.retry.budget import Bucket
@@ -84,10 +83,7 @@ class RetryMiddleware:
         """
         asked = None
         if error is not None:
-            # An InvalidResult came after the effect, and a second one would mend nothing.
-            if isinstance(lone(error), InvalidResult) or not self._asked(
-                call, False, self.policy.accepts, error
-            ):
+            if not self._asked(call, False, self.policy.accepts, error):
                 return None
             asked = retry_after(lone(error), call.host.clock.utcnow())
         call.info.retry_after = asked

@@ -41,16 +41,20 @@ class ConstantBackoff:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinearBackoff:
-    """`base * attempt`, at most `cap`, in seconds; with jitter anything from 0 to that."""
-
+class _Capped:
     base: float = 0.5
     cap: float = 30.0
-    jitter: bool = True
 
     def __post_init__(self) -> None:
         _finite(self.base, "base")
         _finite(self.cap, "cap")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearBackoff(_Capped):
+    """`base * attempt`, at most `cap`, in seconds; with jitter anything from 0 to that."""
+
+    jitter: bool = True
 
     def wait(self, attempt: int, random: Random, previous: float) -> float:
         """Seconds after `attempt` (from 1) has failed; the same for every attempt once `cap` is reached."""
@@ -59,21 +63,18 @@ class LinearBackoff:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExponentialBackoff:
+class ExponentialBackoff(_Capped):
     """`base * factor ** (attempt - 1)`, at most `cap`, in seconds; with jitter anything from 0 to that.
 
     Full jitter spreads callers who failed together, so that they do not come back together: Marc Brooker,
     "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     """
 
-    base: float = 0.5
     factor: float = 2.0
-    cap: float = 30.0
     jitter: bool = True
 
     def __post_init__(self) -> None:
-        _finite(self.base, "base")
-        _finite(self.cap, "cap")
+        _Capped.__post_init__(self)  # not by super(): a class with slots is made twice
         number(self.factor, "factor", least=1)
 
     def wait(self, attempt: int, random: Random, previous: float) -> float:
@@ -86,19 +87,12 @@ class ExponentialBackoff:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DecorrelatedJitterBackoff:
+class DecorrelatedJitterBackoff(_Capped):
     """Anything from `base` to three times the previous wait, at most `cap`, in seconds.
 
     Grows as fast as an exponential backoff does, without the short waits of full jitter: the same article,
     "Decorrelated Jitter".
     """
-
-    base: float = 0.5
-    cap: float = 30.0
-
-    def __post_init__(self) -> None:
-        _finite(self.base, "base")
-        _finite(self.cap, "cap")
 
     def wait(self, attempt: int, random: Random, previous: float) -> float:
         """Seconds after an attempt has failed before which `previous` seconds were waited."""

@@ -86,15 +86,14 @@ class RetryPolicy:
     def accepts(self, error: Exception) -> bool:
         """Whether this error is worth another try. What a predicate raises comes through."""
         only = lone(error)
+        if isinstance(only, InvalidResult):
+            return False  # it came after the effect, and a second one would mend nothing
         if not isinstance(self.retry_on, type | tuple | ErrorCode):
             return self.retry_on(only) is True
         code = only.code if isinstance(only, ToolError) else ErrorCode.TOOL_FAILED
-        return any(
-            entry is code
-            if isinstance(entry, ErrorCode)
-            else isinstance(error, entry) or isinstance(only, entry)
-            for entry in _named(self.retry_on)
-        )
+        named = _named(self.retry_on)
+        types = tuple(entry for entry in named if isinstance(entry, type))
+        return code in named or isinstance(error, types) or isinstance(only, types)
 
     def rejects(self, value: Any) -> bool:
         """Whether this value is worth another try. What the predicate raises comes through."""
