@@ -13,9 +13,8 @@ from functools import partial
 from typing import Any, Protocol, Self, TypedDict, Unpack
 
 import anyio
-import anyio.lowlevel
 
-from toolcase.call import running
+from toolcase.call import Call, running
 from toolcase.clock import asyncio_task, current_loop, turns
 from toolcase.context import ExecutionContext
 from toolcase.errors import Unavailable
@@ -31,6 +30,8 @@ LOOK_SECONDS = 1.0
 
 STOP_SECONDS = 5.0
 """How long a thread that was interrupted waits for the call that it leaves, in real seconds."""
+
+LET_GO = "nobody waits for this thread any more, or its event loop ends"
 
 Verb = Callable[[], Awaitable[Any]]
 
@@ -130,16 +131,33 @@ def _refuse_in_a_loop() -> None:
 def _run_in(loop: Any, verb: Verb) -> concurrent.futures.Future[Any]:
     """Run it as a task of that loop, and wait in this thread until it is done."""
     done: concurrent.futures.Future[Any] = concurrent.futures.Future()
-    context, post, own = contextvars.copy_context(), poster(loop), Leash(loop)
-    tasks: list[Owned] = []
+    outcome: list[tuple[Any, BaseException | None]] = []
     held, around = leash.get(), running.get()
     home = held.loop if held is not None else around and around.host.loop
-    if elsewhere := home not in (None, loop):
-        # Nothing of one loop may be touched in another: this thread itself looks whether anybody waits.
-        context.run(leash.set, own)
+    elsewhere = home not in (None, loop)
+    context, post, ties = contextvars.copy_context(), poster(loop), [Leash(loop)]
+    context.run(leash.set, None)
 
     def start() -> None:
-        tasks.append(Owned(lambda: _work(verb, own, done), context=context))
+        # Nothing of one loop may be touched in another; there this thread itself looks whether anybody waits.
+        if not elsewhere:
+            ties.extend(_tie(held, around, loop))
+        if any(tie.ended for tie in ties):
+            done.set_exception(asyncio.CancelledError(LET_GO))
+            return
+        work = partial(_work, verb, outcome, adopts=not elsewhere)
+        task = Owned(work, context=context, ended=end)
+        for tie in ties:
+            tie.take(task)
+
+    def end(task: Owned) -> None:
+        for tie in ties:
+            tie.give_back(task)
+        value, error = outcome.pop() if outcome else (None, asyncio.CancelledError(LET_GO))
+        if error is None:
+            done.set_result(value)
+        else:
+            done.set_exception(error)
 
     try:
         turning = post(start)
@@ -147,60 +165,56 @@ def _run_in(loop: Any, verb: Verb) -> concurrent.futures.Future[Any]:
             if not turning:
                 raise Unavailable("the event loop in which the registry was in use has gone")
             if elsewhere and ((held and held.ended) or (around and around.info._ended)):
-                post(own.let_go)
+                post(ties[0].let_go)
             turning = turns(loop)  # asked first: a loop that ends tells its tasks before it is gone
             concurrent.futures.wait([done], LOOK_SECONDS)
     except BaseException:  # this thread was interrupted
-        if post(own.let_go):
+        if post(ties[0].let_go):
             concurrent.futures.wait([done], STOP_SECONDS)
         raise
     return done
 
 
-async def _work(verb: Verb, own: Leash, done: concurrent.futures.Future[Any]) -> None:
+async def _work(verb: Verb, outcome: list[tuple[Any, BaseException | None]], *, adopts: bool) -> None:
     """The task: ends with the verb, or when it is let go by its thread or by who waits for that thread."""
-    value: Any = None
     try:
-        with anyio.CancelScope() as scope, _adopted(scope, own).holding(scope), own.holding(scope):
-            await anyio.lowlevel.checkpoint_if_cancelled()
-            value = await verb()
-    except Exception as error:  # noqa: BLE001  it is raised in the thread
-        done.set_exception(error)
+        with anyio.CancelScope() as scope:
+            if adopts:
+                _adopt(scope)
+            outcome.append((await verb(), None))
+    except (Exception, SystemExit) as error:  # noqa: BLE001  raised in the thread; this loop is not the caller's
+        outcome.append((None, error))
     except BaseException as error:
-        # trio's own Cancelled must not leave its loop.
-        cancelled = isinstance(error, anyio.get_cancelled_exc_class())
-        done.set_exception(asyncio.CancelledError("the event loop ends") if cancelled else error)
-        if not isinstance(error, SystemExit):  # that ends the thread; this loop is not the caller's
-            raise
-    else:
-        if scope.cancelled_caught:
-            done.set_exception(asyncio.CancelledError("nobody waits for this thread any more"))
-        else:
-            done.set_result(value)
+        if not isinstance(error, anyio.get_cancelled_exc_class()):  # trio's own must not leave its loop
+            outcome.append((None, error))
+        raise
     finally:
         running.set(None)  # no circle through this task's context and the deadline's task
-        del done  # an error holds this frame
 
 
-def _adopted(scope: anyio.CancelScope, own: Leash) -> Leash:
-    """Make this task a part of the call in whose thread the verb was called; gives what ties it to that.
+def _tie(held: Leash | None, around: Call | None, loop: Any) -> list[Leash]:
+    """What ties the task to the call in whose thread the verb was called.
 
-    A thread of ours has its leash; for any other the call itself has one. Without a call there is none,
-    and a call in another loop leaves its thread with `own` alone.
+    A thread of ours has its leash; for any other the call itself has one. Without a call there is none.
     """
-    held, parent = leash.get(), running.get()
-    leash.set(None)
-    if held is own:
-        return Leash(own.loop)
-    if parent is not None and not parent.info._ended:
-        copy, task = parent.copy(), asyncio_task()
-        if copy._deadline <= anyio.current_time():
-            copy._deadline = math.inf  # passed, and the parent goes on: a clean-up that is shielded from it
-        # The deadline ends the parent, and with it this task. On trio only a scope can say so.
-        copy._deadline_task = task or sys.modules["trio"].lowlevel.current_task()
-        if task is None:
-            scope.deadline = copy._deadline
-        running.set(copy)
-        if held is None:
-            held = parent.info._leash = parent.info._leash or Leash(own.loop)
-    return held or Leash(own.loop)
+    if held is not None:
+        return [held]
+    if around is None or around.info._ended:
+        return []
+    around.info._leash = around.info._leash or Leash(loop)
+    return [around.info._leash]
+
+
+def _adopt(scope: anyio.CancelScope) -> None:
+    """Make this task a part of the running call, with its deadline."""
+    parent, task = running.get(), asyncio_task()
+    if parent is None or parent.info._ended:
+        return
+    copy = parent.copy()
+    if copy._deadline <= anyio.current_time():
+        copy._deadline = math.inf  # passed, and the parent goes on: a clean-up that is shielded from it
+    # The deadline ends the parent, and with it this task. On trio only a scope can say so.
+    copy._deadline_task = task or sys.modules["trio"].lowlevel.current_task()
+    if task is None:
+        scope.deadline = copy._deadline
+    running.set(copy)

@@ -22,9 +22,15 @@ class Owned:
     would get it, on trio it would end the program.
     """
 
-    def __init__(self, function: Callable[[], Awaitable[None]], *, context: Context | None = None) -> None:
-        """Start it in the loop that runs here."""
-        self._function = function
+    def __init__(
+        self,
+        function: Callable[[], Awaitable[None]],
+        *,
+        context: Context | None = None,
+        ended: Callable[[Owned], None] | None = None,
+    ) -> None:
+        """Start it in the loop that runs here; `ended` is called when it has ended, however it did."""
+        self._function, self._then = function, ended
         self._scope: anyio.CancelScope | None = None
         self._cancelled = False
         self._ended = anyio.Event()
@@ -51,3 +57,5 @@ class Owned:
                     await self._function()
         finally:
             self._ended.set()
+            if self._then is not None:
+                self._then(self)

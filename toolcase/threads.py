@@ -9,8 +9,7 @@ import contextvars
 import queue
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -18,6 +17,7 @@ import anyio.lowlevel
 
 from toolcase.clock import asyncio_task, count, current_loop
 from toolcase.errors import Overloaded
+from toolcase.task import Owned
 
 IDLE_SECONDS = 10.0
 
@@ -63,31 +63,28 @@ class Leash:
         self.ended = False
         """Whether nobody waits for the thread any more."""
         self._rests = rests
-        self._held: dict[anyio.CancelScope, None] = {}
+        self._held: set[Owned] = set()
         self._empty: anyio.Event | None = None
 
-    @contextmanager
-    def holding(self, scope: anyio.CancelScope) -> Iterator[None]:
-        """While this is open the thread rests, and the scope is cancelled when nobody waits any more."""
-        self._held[scope] = None
-        if self.ended:
-            scope.cancel()
+    def take(self, task: Owned) -> None:
+        """The thread rests while this task runs, which is cancelled when nobody waits any more."""
+        self._held.add(task)
         if self._rests is not None:
             self._rests(True)
-        try:
-            yield
-        finally:
-            if self._rests is not None:
-                self._rests(False)
-            del self._held[scope]
-            if self._empty is not None and not self._held:
-                self._empty.set()
+
+    def give_back(self, task: Owned) -> None:
+        """The task has ended, and the thread works on."""
+        if self._rests is not None:
+            self._rests(False)
+        self._held.discard(task)
+        if self._empty is not None and not self._held:
+            self._empty.set()
 
     def let_go(self) -> None:
-        """Cancel all that it holds, and what it is given from now on."""
+        """Cancel all that it holds, and say that nothing more is to be given to it."""
         self.ended = True
-        for scope in self._held:
-            scope.cancel()
+        for task in self._held:
+            task.cancel()
 
     async def end(self) -> None:
         """Let go, and wait until all has stopped, whoever cancels us meanwhile."""
