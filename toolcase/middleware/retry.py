@@ -7,7 +7,6 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, ClassVar
 
 import anyio
@@ -15,7 +14,6 @@ import anyio
 from toolcase.call import Call, Inner, Stage
 from toolcase.events import AttemptStarted, MiddlewareFailed, RetriesExhausted, RetryScheduled
 from toolcase.retry.backoff import Random
-from toolcase.retry.budget import Bucket
 from toolcase.retry.policy import RetryPolicy, lone, retry_after
 from toolcase.timer import remaining
 from toolcase.tool import Tool
@@ -41,38 +39,40 @@ class RetryMiddleware:
 
     def bind(self, tool: Tool[..., Any] | None, inner: Inner) -> Inner:
         """The same, settled when the chain is compiled."""
-        budget = self.policy.budget
+        budget, judged = self.policy.budget, self.policy.retry_if_result is not None
         bucket = None if budget is None or tool is None else budget.bucket(tool)
-        return partial(self._attempts, inner, bucket)
 
-    async def _attempts(self, inner: Inner, bucket: Bucket | None, call: Call) -> Any:
-        if bucket is not None:
-            bucket.deposit()
-        judged = self.policy.retry_if_result is not None
-        number, waited = 1, 0.0
-        while True:
-            if call.observed:
-                call.notify(AttemptStarted(tool=call.name, number=number))
-            before = call.info.attempts
-            try:
-                # What an attempt does to its arguments is not to be seen by the next one.
-                value = await inner(call.with_own_arguments())
-            except Exception as error:
-                wait = self._wait(call, error, number, waited, before)
-                if wait is None:
-                    raise
-            else:
-                if not judged or not self._asked(call, False, self.policy.rejects, value):
-                    return value
-                wait = self._wait(call, None, number, waited, before)
-                if wait is None:
-                    return value
-            # Outside the except block, or the next attempt's error would carry this one as its context.
-            await anyio.sleep(wait)
-            number, waited = number + 1, wait
+        async def attempts(call: Call) -> Any:
+            if bucket is not None:
+                bucket.deposit()
+            number, waited = 1, 0.0
+            while True:
+                if call.observed:
+                    call.notify(AttemptStarted(tool=call.name, number=number))
+                before = call.info.attempts
+                try:
+                    # What an attempt does to its arguments is not to be seen by the next one.
+                    value = await inner(call.with_own_arguments())
+                except Exception as error:
+                    wait = self._wait(call, error, number, waited, before)
+                    if wait is None:
+                        raise
+                else:
+                    wait = self._wait_after(value, call, number, waited, before) if judged else None
+                    if wait is None:
+                        return value
+                # Outside the except block, or the next attempt's error would carry this one as its context.
+                await anyio.sleep(wait)
+                number, waited = number + 1, wait
+
+        return attempts
 
     def __str__(self) -> str:
         return f"RetryMiddleware({self.policy.max_attempts} attempts)"
+
+    def _wait_after(self, value: Any, call: Call, number: int, waited: float, before: int) -> float | None:
+        rejected = self._asked(call, False, self.policy.rejects, value)
+        return self._wait(call, None, number, waited, before) if rejected else None
 
     def _wait(
         self, call: Call, error: Exception | None, number: int, waited: float, before: int
