@@ -117,7 +117,7 @@ class Blocking:
         _refuse_in_a_loop()
         held = leash.get()
         with self._portal.open(self._backend, otherwise=held and held.loop) as loop:
-            return _run_in(loop, verb).result()  # in no variable, or an error would hold itself
+            return _Errand(verb, loop).run().result()  # in no variable, or an error would hold itself
 
 
 def _refuse_in_a_loop() -> None:
@@ -128,71 +128,80 @@ def _refuse_in_a_loop() -> None:
     raise RuntimeError("an event loop runs in this thread; await the registry's own verbs here")
 
 
-def _run_in(loop: Any, verb: Verb) -> concurrent.futures.Future[Any]:
-    """Run it as a task of that loop, and wait in this thread until it is done."""
-    done: concurrent.futures.Future[Any] = concurrent.futures.Future()
-    outcome: list[tuple[Any, BaseException | None]] = []
-    held, around = leash.get(), running.get()
-    home = held.loop if held is not None else around and around.host.loop
-    elsewhere = home not in (None, loop)
-    context, post, ties = contextvars.copy_context(), poster(loop), [Leash(loop)]
-    context.run(leash.set, None)
+class _Errand:
+    """One verb that a thread has run in a loop, and waits for."""
 
-    def start() -> None:
-        # Nothing of one loop may be touched in another; there this thread itself looks whether anybody waits.
-        if not elsewhere:
-            ties.extend(_tie(held, around, loop))
-        if any(tie.ended for tie in ties):
-            done.set_exception(asyncio.CancelledError(LET_GO))
+    def __init__(self, verb: Verb, loop: Any) -> None:
+        self._verb, self._loop, self._post = verb, loop, poster(loop)
+        self._done: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        self._outcome: list[tuple[Any, BaseException | None]] = []
+        self._held, self._around = leash.get(), running.get()
+        home = self._held.loop if self._held is not None else self._around and self._around.host.loop
+        # Nothing of one loop may be touched in another: there this thread itself looks whether anybody waits.
+        self._elsewhere = home not in (None, loop)
+        self._own = Leash(loop)
+        self._ties = [self._own]
+        self._context = contextvars.copy_context()
+        self._context.run(leash.set, None)
+
+    def run(self) -> concurrent.futures.Future[Any]:
+        """Wait in this thread until it is done."""
+        try:
+            turning = self._post(self._start)
+            while not self._done.done():
+                if not turning:
+                    raise Unavailable("the event loop in which the registry was in use has gone")
+                if self._elsewhere and self._is_left():
+                    self._post(self._own.let_go)
+                turning = turns(self._loop)  # asked first: a loop that ends tells its tasks before it is gone
+                concurrent.futures.wait([self._done], LOOK_SECONDS)
+        except BaseException:  # this thread was interrupted
+            if self._post(self._own.let_go):
+                concurrent.futures.wait([self._done], STOP_SECONDS)
+            raise
+        return self._done
+
+    def _is_left(self) -> bool:
+        """Whether nobody waits any more for this thread, or for the call in which it was started."""
+        left = self._held is not None and self._held.ended
+        return left or (self._around is not None and self._around.info._ended)
+
+    def _start(self) -> None:
+        if not self._elsewhere:
+            self._ties += _ties(self._held, self._around, self._loop)
+        if any(tie.ended for tie in self._ties):
+            self._done.set_exception(asyncio.CancelledError(LET_GO))
             return
-        work = partial(_work, verb, outcome, adopts=not elsewhere)
-        task = Owned(work, context=context, ended=end)
-        for tie in ties:
+        task = Owned(self._work, context=self._context, ended=self._end)
+        for tie in self._ties:
             tie.take(task)
 
-    def end(task: Owned) -> None:
-        for tie in ties:
+    async def _work(self) -> None:
+        try:
+            with anyio.CancelScope() as scope:
+                if not self._elsewhere:
+                    _adopt(scope)
+                self._outcome.append((await self._verb(), None))
+        except (Exception, SystemExit) as error:  # noqa: BLE001  the thread's; this loop is not the caller's
+            self._outcome.append((None, error))
+        except BaseException as error:
+            if not isinstance(error, anyio.get_cancelled_exc_class()):  # trio's own must not leave its loop
+                self._outcome.append((None, error))
+            raise
+        finally:
+            running.set(None)  # no circle through this task's context and the deadline's task
+
+    def _end(self, task: Owned) -> None:
+        for tie in self._ties:
             tie.give_back(task)
-        value, error = outcome.pop() if outcome else (None, asyncio.CancelledError(LET_GO))
+        value, error = self._outcome.pop() if self._outcome else (None, asyncio.CancelledError(LET_GO))
         if error is None:
-            done.set_result(value)
+            self._done.set_result(value)
         else:
-            done.set_exception(error)
-
-    try:
-        turning = post(start)
-        while not done.done():
-            if not turning:
-                raise Unavailable("the event loop in which the registry was in use has gone")
-            if elsewhere and ((held and held.ended) or (around and around.info._ended)):
-                post(ties[0].let_go)
-            turning = turns(loop)  # asked first: a loop that ends tells its tasks before it is gone
-            concurrent.futures.wait([done], LOOK_SECONDS)
-    except BaseException:  # this thread was interrupted
-        if post(ties[0].let_go):
-            concurrent.futures.wait([done], STOP_SECONDS)
-        raise
-    return done
+            self._done.set_exception(error)
 
 
-async def _work(verb: Verb, outcome: list[tuple[Any, BaseException | None]], *, adopts: bool) -> None:
-    """The task: ends with the verb, or when it is let go by its thread or by who waits for that thread."""
-    try:
-        with anyio.CancelScope() as scope:
-            if adopts:
-                _adopt(scope)
-            outcome.append((await verb(), None))
-    except (Exception, SystemExit) as error:  # noqa: BLE001  raised in the thread; this loop is not the caller's
-        outcome.append((None, error))
-    except BaseException as error:
-        if not isinstance(error, anyio.get_cancelled_exc_class()):  # trio's own must not leave its loop
-            outcome.append((None, error))
-        raise
-    finally:
-        running.set(None)  # no circle through this task's context and the deadline's task
-
-
-def _tie(held: Leash | None, around: Call | None, loop: Any) -> list[Leash]:
+def _ties(held: Leash | None, around: Call | None, loop: Any) -> list[Leash]:
     """What ties the task to the call in whose thread the verb was called.
 
     A thread of ours has its leash; for any other the call itself has one. Without a call there is none.
