@@ -399,7 +399,9 @@ def far():
 
 @pytest.mark.real_time
 @pytest.mark.parametrize("own", [True, False], ids=["own thread", "foreign thread"])
-async def test_a_call_in_another_loop_ends_when_nobody_waits_for_its_thread(registry, far, own):
+async def test_a_call_in_another_loop_ends_when_nobody_waits_for_its_thread(registry, far, own, monkeypatch):
+    monkeypatch.setattr("toolcase.blocking.LOOK_SECONDS", 0.05)
+
     async def foreign() -> None:
         await anyio.to_thread.run_sync(far.blocking().call, "hang", abandon_on_cancel=True)
 

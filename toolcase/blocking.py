@@ -156,7 +156,7 @@ class _Errand:
                 turning = turns(self._loop)  # asked first: a loop that ends tells its tasks before it is gone
                 concurrent.futures.wait([self._done], LOOK_SECONDS)
         except BaseException:  # this thread was interrupted
-            if self._post(self._own.let_go):
+            if self._post(self._own.let_go) and turns(self._loop):
                 concurrent.futures.wait([self._done], STOP_SECONDS)
             raise
         return self._done
