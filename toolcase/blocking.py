@@ -31,7 +31,7 @@ LOOK_SECONDS = 1.0
 STOP_SECONDS = 5.0
 """How long a thread that was interrupted waits for the call that it leaves, in real seconds."""
 
-LET_GO = "nobody waits for this thread any more, or its event loop ends"
+LET_GO = "nobody waits for this thread any more"
 
 Verb = Callable[[], Awaitable[Any]]
 
