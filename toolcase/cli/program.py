@@ -19,6 +19,7 @@ COMMANDS = MappingProxyType(
         "demo": "Watch real tools fail and the middleware deal with it.",
         "describe": "Show one tool: its parameters, effects and middleware.",
         "list": "List the tools of the app.",
+        "new": "Write the files of something new.",
     }
 )
 """Each is `command` in the module of its name; the words stand here so that help imports none of them."""
