@@ -169,6 +169,18 @@ def test_a_page_that_says_something_else_is_wrong(tmp_path: Path) -> None:
     assert f"{page}:21: the page says" in said
 
 
+def test_a_block_below_a_path_is_a_file_that_others_import(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    files = (
+        "`box/__init__.py`:\n\n```python\nX = {}\n```\n\n`box/more.py`:\n```python\nfrom box import X\n```\n"
+    )
+    asks = "```python\nimport box.more\nprint(box.more.X)\n```\n```text\n{}\n```\n"
+    page.write_text("".join(files.format(x) + asks.format(x) for x in (1, 22)), encoding="utf-8")
+
+    assert run_alone(page) == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["page.md"]
+
+
 def test_an_error_names_the_line_of_the_page(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# Page\n\n```python\nx = 1\nx / 0\n```\n", encoding="utf-8")
