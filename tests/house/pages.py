@@ -3,7 +3,7 @@
 `python tests/house/pages.py PAGE` runs the Python blocks of a page in order, in one namespace and one event
 loop, and compares what each printed with the `text` block directly below it, where there is one. A block
 directly below a line that is nothing but a path and a colon, such as "`shop/tools.py`:", is that file: it is
-written, and imported if it is Python.
+written, and imported if it is Python. Below "`shop/tools.py`, at its end:" it is added to that file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LINK = re.compile(
     r"""\]\(\s*<?(?P<inline>[^)\s>]+)|^\s*\[[^\]^]+\]:\s*(?P<below>\S+)|(?:src|href)="(?P<html>[^"]+)"""
 )
 _CODE = re.compile(r"(`+).+?\1")
-_FILE = re.compile(r"`([\w./-]+)`:")
+_FILE = re.compile(r"`(?P<path>[\w./-]+)`(?P<more>, at its end)?:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,15 @@ class Block:
     """Whether nothing but blank lines stands between it and the block before."""
     file: str = ""
     """The path of the file that it is, if it is one."""
+    more: bool = False
+    """Whether it is but the end of that file."""
 
     def write(self, folder: Path) -> Path:
         """Write the file that it is."""
         path = folder / self.file
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.code, encoding="utf-8")
+        before = path.read_text(encoding="utf-8") + "\n" if self.more else ""
+        path.write_text(before + self.code, encoding="utf-8")
         return path
 
 
@@ -76,9 +79,9 @@ def _split(text: str) -> tuple[list[Block], list[str]]:
                 since = line.strip() or since
         elif line.strip().startswith(opened["fence"]) and not line.strip().strip(opened["fence"][0]):
             code = "".join(f"{row}\n" for row in inside)
-            file = _FILE.fullmatch(since)
-            follows = bool(found) and not since
-            found.append(Block(opened["info"].strip(), code, start, follows, file[1] if file else ""))
+            follows, named = bool(found) and not since, _FILE.fullmatch(since)
+            file, more = (named["path"], bool(named["more"])) if named else ("", False)
+            found.append(Block(opened["info"].strip(), code, start, follows, file, more))
             opened, since = None, ""
         else:
             margin = len(opened["margin"])

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from house.source import ROOT, files
-from house.wheels import build, install, run
+from house.wheels import build, fresh, install, run
 from toolcase.cli import main
 
 EXAMPLE = ROOT / "examples" / "plugin_template"
@@ -44,7 +44,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def installed(projects: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The scripts of a fresh environment with both, and toolcase."""
     wheels = [build(project, tmp_path_factory.mktemp("wheel")) for project in (ROOT, *projects)]
-    return install(tmp_path_factory.mktemp("fresh"), *wheels)
+    return install(fresh(tmp_path_factory.mktemp("fresh")), *wheels)
 
 
 def test_the_example_is_what_the_command_writes(projects: list[Path]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from packaging.version import Version
 
 from house.source import ROOT
-from house.wheels import build, install, run
+from house.wheels import build, fresh, install, run
 
 FOREIGN = Version("0.1.0")
 """The newest version of the older distribution that has our name in the public registry."""
@@ -45,7 +45,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The scripts of a fresh environment with the wheel in it."""
-    return install(tmp_path_factory.mktemp("fresh"), wheel)
+    return install(fresh(tmp_path_factory.mktemp("fresh")), wheel)
 
 
 def test_holds_the_package_its_types_and_the_license_and_nothing_else(wheel: Path) -> None:

@@ -22,21 +22,28 @@ def build(project: Path, folder: Path) -> Path:
     return built
 
 
-def install(folder: Path, *wheels: Path) -> Path:
-    """The scripts of a fresh environment with these wheels, and this environment's dependencies behind."""
-    uv = os.environ.get("UV") or shutil.which("uv")
-    venv.create(folder, with_pip=uv is None, symlinks=os.name != "nt")
+def fresh(folder: Path) -> Path:
+    """The scripts of a fresh environment, with the dependencies of this one behind."""
+    venv.create(folder, with_pip=_uv() is None, symlinks=os.name != "nt")
     places = {"base": str(folder), "platbase": str(folder)}
-    scripts = Path(sysconfig.get_path("scripts", "venv", places))
-    python = str(scripts / "python")
-    program = [uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install"]
-    offline = ["--no-deps", "--no-index", "--quiet", *map(str, wheels)]
-    subprocess.run([*program, *offline], cwd=folder, capture_output=True, text=True, check=True)
     # Behind, because a .pth file's folders come after; and .pth files in those, such as the one that leads
     # to the source tree, are not read.
     behind = Path(sysconfig.get_path("purelib", "venv", places)) / "dependencies.pth"
     behind.write_text(f"{sysconfig.get_path('purelib')}\n{sysconfig.get_path('platlib')}\n", encoding="utf-8")
+    return Path(sysconfig.get_path("scripts", "venv", places))
+
+
+def install(scripts: Path, *wheels: Path) -> Path:
+    """Install wheels, as they are, into the environment that has these scripts."""
+    uv, python = _uv(), str(scripts / "python")
+    program = [uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install"]
+    offline = ["--no-deps", "--no-index", "--quiet", *map(str, wheels)]
+    subprocess.run([*program, *offline], cwd=scripts, capture_output=True, text=True, check=True)
     return scripts
+
+
+def _uv() -> str | None:
+    return os.environ.get("UV") or shutil.which("uv")
 
 
 def run(folder: Path, program: Path, *words: str, **variables: str) -> str:
