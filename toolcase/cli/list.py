@@ -16,7 +16,7 @@ from toolcase.tool import Tool
 @click.pass_obj
 def command(settings: Settings, as_json: bool) -> None:
     """List the tools of the app."""
-    registry = load(settings.app)
+    registry = load(settings)
     tools = [registry.get(name) for name in registry.names()]
     if as_json or settings.json:
         print_json([summary(tool) for tool in tools])
