@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -18,13 +19,7 @@ EXAMPLE = ROOT / "examples" / "plugin_template"
 LONG = "a-name-with-very-many-letters"
 PROGRAM = Path(__file__).with_name("pages.py")
 
-ASKS = """\
-from toolcase import PluginRegistry
-
-plugins = PluginRegistry.load()
-assert not plugins.faults, plugins.faults
-print(sorted(tool.name for tool in plugins.get_all_tools()))
-"""
+IDENTIFIER = LONG.replace("-", "_")
 
 
 def write(name: str, folder: Path) -> Path:
@@ -93,6 +88,29 @@ def test_the_code_of_its_page_runs(projects: list[Path], which: int, installed: 
 
 
 def test_a_host_finds_the_tools_of_all_that_are_installed(installed: Path, tmp_path: Path) -> None:
-    said = run(tmp_path, installed / "python", "-I", "-c", ASKS)
+    said = run(tmp_path, installed / "toolcase", "list")
 
-    assert said == f"['{LONG.replace('-', '_')}', 'fortune']\n"
+    assert [line.split()[0] for line in said.splitlines()] == [IDENTIFIER, "fortune"]
+
+
+@pytest.mark.parametrize("words", [["call", "fortune", "about=clock"], ["fortune", "clock"]])
+def test_its_tool_is_called_and_its_command_runs(installed: Path, tmp_path: Path, words: list[str]) -> None:
+    said = run(tmp_path, installed / "toolcase", *words)
+
+    assert said == "A clock that jumps is home before one that runs.\n"
+
+
+def test_help_names_its_command(installed: Path, tmp_path: Path) -> None:
+    assert "fortune" in run(tmp_path, installed / "toolcase", "--help")
+
+
+def test_the_list_of_plugins_shows_it(installed: Path, tmp_path: Path) -> None:
+    said = json.loads(run(tmp_path, installed / "toolcase", "plugins", "--json"))
+
+    (fortune,) = [plugin for plugin in said["plugins"] if plugin["name"] == "fortune"]
+    assert (fortune["distribution"], fortune["state"]) == ("toolcase-fortune 0.1.0", "loaded")
+    assert set(fortune["hooks"]) == set(said["hooks"]) - {"toolcase_lifespan"}
+
+
+def test_the_doctor_finds_nothing_wrong_with_it(installed: Path, tmp_path: Path) -> None:
+    assert "fortune" in run(tmp_path, installed / "toolcase", "doctor")
