@@ -15,7 +15,7 @@ from house.source import ROOT
 from house.wheels import build, fresh, install, run
 
 PAGE = ROOT / "docs" / "tutorial" / "first-plugin.md"
-PREPARE = "python -m pip install 'toolcase[testing]' pytest"
+PREPARE = "python -m pip install 'toolcase[testing]>=0.2' pytest"
 INSTALL = "python -m pip install -e ."
 
 
