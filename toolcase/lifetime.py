@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, TypeVar
 
 import anyio
@@ -33,15 +35,26 @@ class Lifetime:
         """Whether calls from outside are refused: from the beginning of leaving until it is entered again."""
         self._host = host
         self._watchdog = Watchdog(host, stall_seconds)
+        self.lifespans: list[Callable[[], AbstractAsyncContextManager[Any]]] = []
+        self._alive = AsyncExitStack()
         self._outboxes: list[Outbox[Any]] = []
         self._cutting = False
         self._changed: anyio.Event | None = None
 
-    def enter(self) -> None:
-        """Let calls in. RuntimeError if it is entered already."""
+    async def enter(self) -> None:
+        """Enter the lifespans, and let calls in. RuntimeError if it is entered already."""
         if self.entered:
             raise RuntimeError("this registry is entered already; enter it once, around all that uses it")
-        self.entered, self.closed, self._cutting = True, False, False
+        self.entered = True
+        try:
+            async with AsyncExitStack() as entering:
+                for make in self.lifespans:
+                    await entering.enter_async_context(make())
+                self._alive = entering.pop_all()
+        except BaseException:
+            self.entered = False
+            raise
+        self.closed, self._cutting = False, False
         self._watchdog.start()
         for outbox in self._outboxes:
             outbox.open()
@@ -74,6 +87,7 @@ class Lifetime:
                 with shielded(math.inf):
                     await self._wait_for_the_rest()
                 await self._close_outboxes()
+                await self._alive.aclose()
             finally:
                 self._watchdog.stop()
                 self.entered = False

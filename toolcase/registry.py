@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, Self, TypeVar
 
@@ -131,7 +132,7 @@ class Registry(Catalogue):
     async def __aenter__(self) -> Self:
         """Take charge of the calls that are made from here on. RuntimeError if it is entered already."""
         self._settle(current_loop())
-        self._life.enter()
+        await self._life.enter()
         self._ready.clear()
         return self
 
@@ -144,6 +145,10 @@ class Registry(Catalogue):
         """
         self._ready.clear()
         await self._life.leave()
+
+    def lifespan(self, make: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
+        """Enter what this makes whenever we are entered, and leave it after the calls have ended."""
+        self._life.lifespans.append(make)
 
     def inflight(self) -> list[Call]:
         """The calls that run now, child calls included, in no particular order."""

@@ -1,0 +1,186 @@
+"""What a plugin can offer: the hooks that it writes, the records that they return, and the class form."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Self
+
+import msgspec
+import pluggy
+
+from toolcase.call import Middleware
+from toolcase.context import ExecutionContext
+from toolcase.schema import shown_value
+
+API_VERSION = 1
+"""Of the hooks below; it grows when a plugin written for the one before would no longer work."""
+
+hookspec = pluggy.HookspecMarker("toolcase")
+"""Marks the declaration of a hook."""
+hookimpl = pluggy.HookimplMarker("toolcase")
+"""Marks what a plugin says to the hook of the same name."""
+
+_NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*", re.IGNORECASE)
+
+
+class PluginType(StrEnum):
+    """What a plugin is for, in the first place; it may offer more."""
+
+    TOOLS = "tools"
+    MIDDLEWARE = "middleware"
+    STORE = "store"
+    MODEL = "model"
+    EVENTS = "events"
+    COMMANDS = "commands"
+    OTHER = "other"
+
+
+class PluginCapability(str):
+    """The name of something that a plugin can do, for who looks for one; equal to the bare name."""
+
+    __slots__ = ("description",)
+    description: str
+
+    def __new__(cls, name: str, description: str = "") -> Self:
+        made = super().__new__(cls, name)
+        made.description = description or getattr(name, "description", "")
+        return made
+
+
+class PluginManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plugin says of itself. ValueError or TypeError if it cannot be true."""
+
+    name: str
+    """Letters and digits joined by `-`, `_` or `.`; that of its entry point, if it has one."""
+    version: str = ""
+    plugin_type: PluginType = PluginType.OTHER
+    description: str = ""
+    capabilities: Sequence[str] = ()
+    dependencies: Sequence[str] = ()
+    """Names of the plugins that must have started before this one."""
+    settings: type | None = None
+    """A pydantic model, dataclass, TypedDict or msgspec.Struct of its configuration."""
+    api_version: int = API_VERSION
+    """Of the hooks for which it was written."""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(str(self.name)):
+            raise ValueError(
+                f"the name of a plugin is letters and digits joined by '-', got {shown_value(self.name)}"
+            )
+        for field in ("capabilities", "dependencies"):
+            names = getattr(self, field)
+            if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+                raise TypeError(
+                    f"{field} of plugin {self.name!r} is a list of names, got {shown_value(names)}"
+                )
+        set_field = msgspec.structs.force_setattr
+        set_field(self, "plugin_type", PluginType(self.plugin_type))
+        set_field(self, "capabilities", tuple(map(PluginCapability, self.capabilities)))
+        set_field(self, "dependencies", tuple(self.dependencies))
+
+
+class PortFactory(msgspec.Struct, frozen=True, kw_only=True):
+    """How to open what a URL of this scheme names, as a port of this kind."""
+
+    kind: str
+    """Such as "store" or "model"."""
+    scheme: str
+    """The part of a URL before the colon, in lower case."""
+    open: Callable[[str], Any]
+    """From the whole URL to the port; what it raises reaches whoever opens."""
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """A command of the program `toolcase`, imported when it is used."""
+
+    name: str
+    target: str
+    """`module:attribute` of a click command."""
+    help: str = ""
+    """One line, for the list of commands."""
+
+
+class Hooks:
+    """The hooks of a plugin, each asked once and never on the path of a call.
+
+    An implementation takes only the parameters that it needs. `settings` is an instance of the model that
+    the manifest names, None where it names none. A plugin offers; the application places.
+    """
+
+    @hookspec
+    def toolcase_plugin(self) -> PluginManifest:
+        """What the plugin is; asked first. Without it, its name is that of the entry point."""
+        raise NotImplementedError
+
+    @hookspec
+    def toolcase_tools(self, settings: Any) -> Iterable[Callable[..., Any]]:
+        """Tools, or plain functions that become tools, for the registries in which it is installed."""
+        raise NotImplementedError
+
+    @hookspec
+    def toolcase_middleware(self, settings: Any) -> Mapping[str, Callable[..., Middleware]]:
+        """Classes or functions that make middleware, by the names under which a host asks for it."""
+        raise NotImplementedError
+
+    @hookspec
+    def toolcase_ports(self, settings: Any) -> Iterable[PortFactory]:
+        """What it can open, by kind and scheme."""
+        raise NotImplementedError
+
+    @hookspec
+    def toolcase_commands(self, settings: Any) -> Iterable[Command]:
+        """Commands for the program `toolcase`."""
+        raise NotImplementedError
+
+    @hookspec
+    def toolcase_lifespan(
+        self, settings: Any, context: ExecutionContext
+    ) -> contextlib.AbstractAsyncContextManager[Any]:
+        """What is entered before the first call and left after the last, in a task of its own."""
+        raise NotImplementedError
+
+
+class Plugin:
+    """The class form of a plugin: say what it is in `manifest`, and override what it does."""
+
+    settings: Any = None
+    """An instance of the model that the manifest names; set before anything else is asked."""
+
+    @property
+    def manifest(self) -> PluginManifest:
+        """What the plugin is."""
+        raise NotImplementedError(f"{type(self).__name__} has no manifest; give it one, as a property")
+
+    async def initialize(self, context: ExecutionContext) -> None:
+        """Set up what its tools need, before the first call."""
+
+    async def shutdown(self) -> None:
+        """Give back what `initialize` took, after the last call; not called where that failed."""
+
+    def get_tools(self) -> Iterable[Callable[..., Any]]:
+        """Its tools, or plain functions that become tools."""
+        return ()
+
+    @hookimpl
+    def toolcase_plugin(self) -> PluginManifest:
+        """As in `Hooks`."""
+        return self.manifest
+
+    @hookimpl
+    def toolcase_tools(self, settings: Any) -> Iterable[Callable[..., Any]]:
+        """As in `Hooks`."""
+        return self.get_tools()
+
+    @hookimpl
+    @contextlib.asynccontextmanager
+    async def toolcase_lifespan(self, context: ExecutionContext) -> AsyncIterator[None]:
+        """As in `Hooks`."""
+        await self.initialize(context)
+        try:
+            yield
+        finally:
+            await self.shutdown()

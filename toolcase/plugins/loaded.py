@@ -1,0 +1,197 @@
+"""One plugin: its hooks, its manifest, its settings and what it offers, each checked before it is used."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pluggy
+
+from toolcase.call import Middleware
+from toolcase.errors import InvalidArguments
+from toolcase.hooks import API_VERSION, Command, Plugin, PluginManifest, PortFactory
+from toolcase.plugins.faults import PluginError
+from toolcase.plugins.installed import Found
+from toolcase.plugins.lifespan import Lifespan
+from toolcase.schema import build, nearest, shown_value
+from toolcase.secrets import Secrets
+from toolcase.tool import Tool, tool_of
+
+
+@dataclass(eq=False, slots=True)
+class LoadedPlugin:
+    """A plugin that is in, and what it offers."""
+
+    plugin: Any
+    """What its entry point names: a module, an object, or what its class made."""
+    manifest: PluginManifest
+    found: Found | None
+    """Its entry point; None for one that the host itself registered."""
+    required: bool
+    hooks: Mapping[str, pluggy.HookImpl] = field(repr=False)
+    settings: Any = field(default=None, repr=False)
+    tools: tuple[Tool[..., Any], ...] = ()
+    middleware: Mapping[str, Callable[..., Middleware]] = field(default_factory=dict)
+    ports: tuple[PortFactory, ...] = ()
+    commands: tuple[Command, ...] = ()
+    asked: bool = False
+    """Whether it was asked what it offers."""
+    started: bool = False
+    lifespan: Lifespan | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """As the manifest has it."""
+        return self.manifest.name
+
+    @property
+    def distribution(self) -> str:
+        """Name and version; empty for one that the host itself registered."""
+        return str(self.found or "")
+
+    def ask(self, hook: str, **given: Any) -> Any:
+        """What it says to one hook; None where it has nothing to say."""
+        found = self.hooks.get(hook)
+        if found is None:
+            return None
+        taken = {name: given[name] for name in (*found.argnames, *found.kwargnames) if name in given}
+        said = found.function(**taken)
+        if inspect.iscoroutine(said):
+            said.close()
+            raise PluginError(
+                f"{hook} is async", "hooks are plain functions; what must wait stands in toolcase_lifespan"
+            )
+        return said
+
+    def offers(self) -> Iterator[tuple[str, str]]:
+        """What it offers, as a kind and a name that no other plugin may offer."""
+        yield from (("tool", tool.name) for tool in self.tools)
+        yield from (("middleware", name) for name in self.middleware)
+        yield from ((f"port {port.kind}", port.scheme) for port in self.ports)
+        yield from (("command", command.name) for command in self.commands)
+
+
+def take(
+    named: Any, manager: pluggy.PluginManager, *, name: str, found: Found | None, required: bool
+) -> LoadedPlugin:
+    """What an entry point or a host names, with its hooks and its manifest; PluginError if it is none."""
+    plugin = named() if isinstance(named, type) else named
+    try:
+        manager.register(plugin, None if manager.has_plugin(name) else name)
+    except (pluggy.PluginValidationError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise PluginError(said, "a hook takes only the parameters that it is given") from None
+    try:
+        hooks = _hooks(plugin, manager)
+        made = LoadedPlugin(plugin, PluginManifest(name=name), found, required, hooks)
+        made.manifest = _manifest(made)
+    except BaseException:
+        manager.unregister(plugin)
+        raise
+    return made
+
+
+def _hooks(plugin: Any, manager: pluggy.PluginManager) -> dict[str, pluggy.HookImpl]:
+    found = {
+        caller.name: implementation
+        for caller in manager.get_hookcallers(plugin) or ()
+        for implementation in caller.get_hookimpls()
+        if implementation.plugin is plugin
+    }
+    known = [hook for hook in vars(manager.hook) if getattr(manager.hook, hook).has_spec()]
+    for hook, implementation in found.items():
+        if implementation.wrapper or implementation.hookwrapper:
+            raise PluginError(f"its {hook} is a wrapper", "each is asked alone, so there is nothing to wrap")
+        if hook not in known and not implementation.optionalhook:
+            mend = nearest(hook, known) or f"there are {', '.join(sorted(known))}"
+            raise PluginError(f"there is no hook {hook!r}", mend)
+    for hook in known:
+        if hook not in found and inspect.isroutine(inspect.getattr_static(plugin, hook, None)):
+            raise PluginError(f"its {hook} is not marked", "put @toolcase.hookimpl above it")
+    if not found:
+        raise PluginError(
+            f"{shown_value(plugin)} has no hooks",
+            "name a module, a class or an object that has functions with @toolcase.hookimpl",
+        )
+    return found
+
+
+def _manifest(plugin: LoadedPlugin) -> PluginManifest:
+    manifest = plugin.ask("toolcase_plugin")
+    if manifest is None:
+        version = "" if plugin.found is None else plugin.found.version
+        return PluginManifest(name=plugin.name, version=version)
+    if not isinstance(manifest, PluginManifest):
+        raise PluginError(f"its manifest is {shown_value(manifest)}", "return a PluginManifest")
+    if plugin.found is not None and manifest.name != plugin.name:
+        raise PluginError(
+            f"its manifest calls it {manifest.name!r}, its entry point {plugin.name!r}", "give both one name"
+        )
+    if manifest.api_version != API_VERSION:
+        older = plugin.found is not None and manifest.api_version < API_VERSION
+        raise PluginError(
+            f"it is written for version {manifest.api_version} of the hooks, and this toolcase has version "
+            f"{API_VERSION}",
+            f"pip install --upgrade {plugin.found.distribution if plugin.found and older else 'toolcase'}",
+        )
+    return manifest
+
+
+def configure(plugin: LoadedPlugin, given: Any) -> None:
+    """Make its settings of what a file and the host say; PluginError if they do not fit its model."""
+    model = plugin.manifest.settings
+    if model is None:
+        if given:
+            raise PluginError(f"it takes no settings, got {', '.join(map(repr, given))}", "leave them out")
+        return
+
+    def settings(values: Any) -> None: ...
+
+    settings.__annotations__["values"] = model
+    schema = build(settings, tool=plugin.name)
+    if schema.gather is None:
+        raise PluginError(
+            f"settings of its manifest is {shown_value(model)}",
+            "name a pydantic model, dataclass, TypedDict or msgspec.Struct",
+        )
+    try:
+        checked = schema.validate(given if isinstance(given, Mapping) else {"values": given})
+    except InvalidArguments as error:
+        secret = isinstance(given, Mapping) and any(map(Secrets().hides, given))
+        said = error.without_values if secret else str(error)
+        raise PluginError(
+            f"its settings do not fit: {said}", f"see [tool.toolcase.plugins.{plugin.name}]"
+        ) from None
+    plugin.settings = schema.gather(checked)["values"]
+    if isinstance(plugin.plugin, Plugin):
+        plugin.plugin.settings = plugin.settings
+
+
+def ask_offers(plugin: LoadedPlugin) -> None:
+    """Ask it for its tools, middleware, ports and commands; PluginError if they are something else."""
+    tools = _several(plugin, "toolcase_tools", Callable, "tools")
+    plugin.tools = tuple(made if isinstance(made, Tool) else tool_of(made) for made in tools)
+    plugin.ports = _several(plugin, "toolcase_ports", PortFactory, "PortFactory")
+    plugin.commands = _several(plugin, "toolcase_commands", Command, "Command")
+    middleware = plugin.ask("toolcase_middleware", settings=plugin.settings) or {}
+    if not isinstance(middleware, Mapping) or not all(map(callable, middleware.values())):
+        raise PluginError(
+            f"its toolcase_middleware gave {shown_value(middleware)}", "return a dict of factories by name"
+        )
+    plugin.middleware = dict(middleware)
+    if twice := [offer for offer, times in Counter(plugin.offers()).items() if times > 1]:
+        raise PluginError(f"it offers {' '.join(map(repr, twice[0]))} twice", "give each a name of its own")
+
+
+def _several(plugin: LoadedPlugin, hook: str, kind: Any, wanted: str) -> tuple[Any, ...]:
+    given = plugin.ask(hook, settings=plugin.settings)
+    if given is None:
+        return ()
+    items = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+    for item in items:
+        if not isinstance(item, kind):
+            raise PluginError(f"its {hook} gave {shown_value(item)}", f"return a list of {wanted}")
+    return items

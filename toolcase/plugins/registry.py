@@ -1,0 +1,344 @@
+"""The plugins of one application: found, kept from breaking their host, started and stopped."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Self
+
+import pluggy
+
+from toolcase.call import Middleware
+from toolcase.clock import seconds
+from toolcase.context import ExecutionContext
+from toolcase.hooks import Command, Hooks, PluginType
+from toolcase.plugins.faults import PluginError, PluginFailed, fault_of, log, watched
+from toolcase.plugins.installed import DISABLE, LOAD, Found, configured, find, mend_of
+from toolcase.plugins.lifespan import Lifespan
+from toolcase.plugins.loaded import LoadedPlugin, ask_offers, configure, take
+from toolcase.registry import Registry
+from toolcase.schema import nearest
+from toolcase.tool import Tool
+
+REASON = "its plugin is out of order"
+"""What a caller reads of a tool whose plugin failed; what failed is for the host."""
+
+
+class PluginRegistry:
+    """The plugins of one application, in a registry of its own: what one offers, a host places.
+
+    One that cannot be used is out, as a whole: it is reported once, in the log, to `on_fault` and in
+    `faults`, and the others go on. One that is required raises `PluginError` instead: those that the host
+    names in `required`, and those that it registers itself.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        on_fault: Callable[[PluginFailed], None] | None = None,
+        start_seconds: float = 30.0,
+        stop_seconds: float = 10.0,
+    ) -> None:
+        """Empty; `load` gives one with the plugins that are installed.
+
+        `settings` are those of each plugin by its name, as a mapping or an instance of its model. A plugin
+        that has not started after `start_seconds`, or stopped after `stop_seconds`, is cancelled.
+        """
+        self.faults: tuple[PluginFailed, ...] = ()
+        """What went wrong so far, oldest first."""
+        self.left_out: Mapping[str, str] = MappingProxyType({})
+        """The installed plugins that an environment variable leaves out, each with that variable."""
+        self._settings = dict(settings or {})
+        self._on_fault = on_fault
+        self._start_seconds = seconds(start_seconds, "start_seconds")
+        self._stop_seconds = seconds(stop_seconds, "stop_seconds")
+        self._hooks = pluggy.PluginManager("toolcase")
+        self._hooks.add_hookspecs(Hooks)
+        self._loaded: dict[str, LoadedPlugin] = {}
+        self._registries: list[Registry] = []
+        self._entered = 0
+        self._started = AsyncExitStack()
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        pyproject: bool | str | Path = True,
+        required: Collection[str] = (),
+        on_fault: Callable[[PluginFailed], None] | None = None,
+        start_seconds: float = 30.0,
+        stop_seconds: float = 10.0,
+    ) -> Self:
+        """All that are installed, but for those that TOOLCASE_DISABLE_PLUGINS names (`*` is for all).
+
+        With TOOLCASE_LOAD_PLUGINS only those that it names; both are lists with commas. Settings come from
+        `[tool.toolcase.plugins.NAME]` in pyproject.toml, and over each of them what the host says.
+        `pyproject` is that file, True for the nearest one that has such tables, in the current folder or
+        above, False for none. ValueError if it cannot be read.
+        """
+        tables = configured(pyproject)
+        for name, given in (settings or {}).items():
+            both = isinstance(given, Mapping)
+            tables[name] = {**tables.get(name, {}), **given} if both else given
+        plugins = cls(
+            settings=tables, on_fault=on_fault, start_seconds=start_seconds, stop_seconds=stop_seconds
+        )
+        plugins._load(required)
+        return plugins
+
+    def register(self, plugin: Any, *, name: str = "", required: bool = True) -> None:
+        """Take in one that the host has in hand: a module or an object with hooks, or a class of such.
+
+        `name` is for one without a manifest. PluginError if it cannot be used and is required.
+        """
+        named = name or str(getattr(plugin, "__name__", type(plugin).__name__)).rpartition(".")[2]
+        self._admit(lambda: plugin, name=named, found=None, required=required)
+
+    @property
+    def loaded(self) -> Mapping[str, LoadedPlugin]:
+        """The plugins that are in, by name, each after those that it depends on."""
+        return MappingProxyType({plugin.name: plugin for plugin in self._asked()})
+
+    def get(self, name: str) -> Any:
+        """The plugin itself: a module, an object, or what its class made. LookupError if it is not in."""
+        if name not in self._loaded:
+            raise LookupError(f"no plugin {name!r}; {self._hint(name, self._loaded)}")
+        return self._loaded[name].plugin
+
+    def get_by_type(self, plugin_type: PluginType | str) -> list[Any]:
+        """The plugins of that type. ValueError if there is no such type."""
+        kind = PluginType(plugin_type)
+        return [each.plugin for each in self._ordered() if each.manifest.plugin_type is kind]
+
+    def get_by_capability(self, capability: str) -> list[Any]:
+        """The plugins that say they can do this."""
+        return [each.plugin for each in self._ordered() if capability in each.manifest.capabilities]
+
+    def get_all_tools(self) -> list[Tool[..., Any]]:
+        """The tools of all plugins."""
+        return [tool for plugin in self._asked() for tool in plugin.tools]
+
+    def middleware(self, name: str, /, **settings: Any) -> Middleware:
+        """A new middleware of that name, for the host to use. LookupError if no plugin offers it."""
+        offered = {name: make for plugin in self._asked() for name, make in plugin.middleware.items()}
+        if name not in offered:
+            raise LookupError(f"no plugin offers middleware {name!r}; {self._hint(name, offered)}")
+        return offered[name](**settings)
+
+    def open(self, kind: str, url: str) -> Any:
+        """What the URL names, such as the "store" at `redis://host`. LookupError if no plugin opens it."""
+        scheme = url.partition(":")[0].lower()
+        offered = {
+            port.scheme: port.open for plugin in self._asked() for port in plugin.ports if port.kind == kind
+        }
+        if scheme not in offered:
+            raise LookupError(f"no plugin opens a {kind} at {scheme!r}; {self._hint(scheme, offered)}")
+        return offered[scheme](url)
+
+    def commands(self) -> list[Command]:
+        """The commands of all plugins."""
+        return [command for plugin in self._asked() for command in plugin.commands]
+
+    def install(self, registry: Registry) -> None:
+        """Add all tools to a registry, and start and stop the plugins with it.
+
+        A plugin with a tool whose name is taken there is out. The tools of one that fails later are
+        switched off. ValueError if it is done already.
+        """
+        if registry in self._registries:
+            raise ValueError("these plugins are installed in that registry already")
+        self._registries.append(registry)
+        for plugin in self._asked():
+            with self._guarded("hooks", plugin):
+                registry.add(*plugin.tools)
+        self._ordered()  # those that depend on one that is out now
+        registry.lifespan(self._running)
+
+    async def initialize_all(self, context: ExecutionContext | None = None) -> None:
+        """Start all that have not started, each after those that it depends on.
+
+        If one that is required fails, those that had started are stopped, and PluginError is raised; one
+        that is not is out, with all that depend on it.
+        """
+        try:
+            while waiting := [plugin for plugin in self._ordered() if not plugin.started]:
+                await self._start(waiting[0], context or ExecutionContext())
+            self._asked()
+        except BaseException:
+            await self.shutdown_all()
+            raise
+
+    async def shutdown_all(self) -> None:
+        """Stop all that have started, the last one first; each gets its turn, whatever another does."""
+        started, self._started = self._started, AsyncExitStack()
+        await started.aclose()
+
+    # How
+
+    def _load(self, required: Collection[str]) -> None:
+        found = find(lambda name, error: self._report("find", name, error))
+        names = {each.entry.name for each in found}
+        out = _left_out(names)
+        self.left_out = MappingProxyType(out)
+        for each in found:
+            name = each.entry.name
+            if name in out:
+                continue
+            with watched(name):
+                self._admit(each.entry.load, name=name, found=each, required=name in required)
+        for name in sorted(set(required) - set(self._loaded)):
+            mend = f"take it out of {out[name]}" if name in out else self._hint(name, names)
+            raise PluginError(f"plugin {name!r} is required, and not there", mend)
+        for name in sorted(set(self._settings) - names):
+            if mend := nearest(name, names):  # the host may register one of another name later
+                strange = PluginError("it has settings, and is not installed", mend)
+                self._report("settings", name, strange)
+        self._asked()
+
+    def _admit(self, named: Callable[[], Any], *, name: str, found: Found | None, required: bool) -> None:
+        """Take it in, if it can be used; of two with one name the first stays."""
+        try:
+            plugin = take(named(), self._hooks, name=name, found=found, required=required)
+            if plugin.name in self._loaded:
+                self._hooks.unregister(plugin.plugin)
+                first = self._loaded[plugin.name].distribution or "the host"
+                raise PluginError(f"{first} has a plugin of this name too", "keep one of the two")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  foreign code, and SystemExit must not end the host
+            self._report("load", name, error, found, required=required)
+        else:
+            self._loaded[plugin.name] = plugin
+            with self._guarded("settings", plugin):
+                configure(plugin, self._settings.get(plugin.name, {}))
+
+    def _ordered(self) -> list[LoadedPlugin]:
+        """Those that are in, each after those that it depends on; who cannot have these is out."""
+        while True:
+            graph = {name: self._loaded[name].manifest.dependencies for name in sorted(self._loaded)}
+            lacks = [(name, need) for name, needs in graph.items() for need in needs if need not in graph]
+            for name, need in lacks[:1]:
+                mend = (
+                    "mend that one"
+                    if any(fault.plugin == need for fault in self.faults)
+                    else self._hint(need, graph)
+                )
+                self._drop(
+                    "hooks",
+                    self._loaded[name],
+                    PluginError(f"it depends on plugin {need!r}, which is not there", mend),
+                )
+            if not lacks:
+                try:
+                    return [self._loaded[name] for name in TopologicalSorter(graph).static_order()]
+                except CycleError as error:
+                    way = error.args[1][::-1]
+                    for name in sorted(set(way)):
+                        said = f"plugins depend on each other: {' > '.join(way)}"
+                        mend = "take one of these dependencies out"
+                        self._drop("hooks", self._loaded[name], PluginError(said, mend))
+
+    def _asked(self) -> list[LoadedPlugin]:
+        """The same, each having been asked what it offers."""
+        while waiting := [plugin for plugin in self._ordered() if not plugin.asked]:
+            plugin = waiting[0]
+            plugin.asked = True
+            with self._guarded("hooks", plugin):
+                ask_offers(plugin)
+                self._refuse_taken(plugin)
+        return self._ordered()
+
+    def _refuse_taken(self, plugin: LoadedPlugin) -> None:
+        for other in self._loaded.values():
+            if other is not plugin and other.asked:
+                for kind, name in sorted({*plugin.offers()} & {*other.offers()}):
+                    raise PluginError(f"it offers {kind} {name!r}, as plugin {other.name!r} does")
+
+    async def _start(self, plugin: LoadedPlugin, context: ExecutionContext) -> None:
+        plugin.started = True
+        if "toolcase_lifespan" in plugin.hooks:
+            make = partial(plugin.ask, "toolcase_lifespan", settings=plugin.settings, context=context)
+            lifespan = Lifespan(make, partial(self._crashed, plugin))
+            error = await lifespan.start(self._start_seconds)
+            if error is not None:
+                self._drop("start", plugin, error)
+                return
+            plugin.lifespan = lifespan
+        self._started.push_async_callback(self._stop, plugin)
+
+    async def _stop(self, plugin: LoadedPlugin) -> None:
+        plugin.started = False
+        lifespan, plugin.lifespan = plugin.lifespan, None
+        if lifespan is not None and (error := await lifespan.stop(self._stop_seconds)) is not None:
+            self._report("stop", plugin.name, error, plugin.found)
+
+    def _crashed(self, plugin: LoadedPlugin, error: BaseException) -> None:
+        plugin.lifespan, plugin.required = None, False  # there is nobody to raise it to
+        self._drop("run", plugin, error)
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
+        """Started while any of the registries is entered."""
+        self._entered += 1
+        try:
+            await self.initialize_all()
+            yield
+        finally:
+            self._entered -= 1
+            if not self._entered:
+                await self.shutdown_all()
+
+    # What went wrong
+
+    @contextmanager
+    def _guarded(self, during: str, plugin: LoadedPlugin) -> Iterator[None]:
+        try:
+            yield
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  foreign code, and SystemExit must not end the host
+            self._drop(during, plugin, error)
+
+    def _drop(self, during: str, plugin: LoadedPlugin, error: BaseException) -> None:
+        """It is out from now on, and so are its tools, wherever they are installed."""
+        del self._loaded[plugin.name]
+        self._hooks.unregister(plugin.plugin)
+        for registry in self._registries:
+            for tool in {*plugin.tools} & {*registry.tools()}:
+                registry.disable(tool.name, REASON)
+        self._report(during, plugin.name, error, plugin.found, required=plugin.required)
+
+    def _report(
+        self, during: str, name: str, error: BaseException, found: Found | None = None, required: bool = False
+    ) -> None:
+        """Tell it once; PluginError if the host cannot do without."""
+        fault = fault_of(name, str(found or ""), during, error, mend_of(error, name, found))
+        self.faults += (fault,)
+        log(fault)
+        if self._on_fault is not None:
+            self._on_fault(fault)
+        if required:
+            raise PluginError(f"plugin {name!r} is required: {fault.said}", fault.mend) from error
+
+    def _hint(self, name: str, known: Collection[str]) -> str:
+        """The nearest name, or all; and who may be missing because it is out of order."""
+        out = {fault.plugin for fault in self.faults}
+        said = nearest(name, known) or f"there is {', '.join(sorted(known)) or 'none'}"
+        return f"{said}, and out of order is {', '.join(sorted(out))}" if out else said
+
+
+def _left_out(names: Collection[str]) -> dict[str, str]:
+    """The plugins that the environment leaves out, each with the variable that does so."""
+    disabled, only = (
+        {name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()}
+        for variable in (DISABLE, LOAD)
+    )
+    out = {name: LOAD for name in names if only and name not in only}
+    return out | {name: DISABLE for name in names if name in disabled or "*" in disabled}
