@@ -44,10 +44,9 @@ class TestSize:
             [answer(body=BOMB, content_encoding="gzip")],
             [answer(content_length=len(BOMB), content_encoding="gzip"), BOMB[:4_000], 9_999.0],
             [answer(body=zlib.compress(b"\0" * 999), content_encoding="deflate")],
-            [answer(body=gzip.compress(gzip.compress(b"\0" * 9_999)), content_encoding="gzip, gzip")],
             [answer(content_length=None, content_encoding="gzip"), EMPTY_BLOCKS],
         ],
-        ids=["announced", "as it comes", "bomb", "bomb at once", "deflate", "twice", "nothing inside"],
+        ids=["announced", "as it comes", "bomb", "bomb at once", "deflate", "nothing inside"],
     )
     async def test_and_what_is_larger_is_not_read_to_its_end(self, script):
         tools, wire = wired(script, max_bytes=100)
@@ -78,7 +77,14 @@ async def test_unpacks_gzip():
     assert (await tools.http_get("https://a.example/")).body.text == "hello"
 
 
-@pytest.mark.parametrize(("encoding", "said"), [("br", "packed its answer as br"), ("gzip", "is damaged")])
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        ("br", "packed its answer as br"),
+        ("gzip, gzip", "packed its answer as gzip, gzip"),
+        ("gzip", "is damaged"),
+    ],
+)
 async def test_what_cannot_be_unpacked_is_an_error(encoding, said):
     tools, _ = wired(answer(body=b"no gzip", content_encoding=encoding))
 

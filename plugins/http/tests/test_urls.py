@@ -66,6 +66,13 @@ def test_refuses_credentials_and_does_not_repeat_them(text):
     assert "secret" not in str(refused.value)
 
 
+def test_a_log_is_not_told_what_stood_in_a_url_that_is_none():
+    with pytest.raises(InvalidArguments) as refused:
+        parse("https://me:secret@example.com:port/")
+
+    assert "secret" not in refused.value.without_values
+
+
 def test_a_relative_url_is_read_from_where_it_stands():
     base = parse("https://example.com/a/b")
 

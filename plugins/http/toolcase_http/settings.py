@@ -43,7 +43,7 @@ class HttpSettings(BaseModel):
     networks: tuple[IPvAnyNetwork, ...] = ()
     """Networks that are not public and yet may be reached, such as `10.20.0.0/16` of an intranet."""
     headers: dict[str, dict[str, SecretStr]] = Field(default_factory=dict)
-    """Secret headers by host, or by origin where that is not https on port 443. Sent there only, and masked."""
+    """Secret headers by host, or by origin where that is not https on port 443. Sent there alone, masked."""
     request_headers: frozenset[str] = frozenset({
         "accept", "accept-language", "if-modified-since", "if-none-match", "range",
     })  # fmt: skip
@@ -89,7 +89,7 @@ class HttpSettings(BaseModel):
             _place(place)
             for name, value in values.items():
                 _header_name(name)
-                _header_value(f"{name} for {place}", value.get_secret_value(), secret=True)
+                _header_value(f"{name} for {place}", value.get_secret_value())
                 Secrets().add(value)  # refuses what could not be masked
         return headers
 
@@ -112,10 +112,9 @@ def _header_name(name: str) -> str:
     return name.lower()
 
 
-def _header_value(of: str, value: str, *, secret: bool = False) -> str:
+def _header_value(of: str, value: str) -> str:
     if not HEADER_VALUE.fullmatch(value):
-        shown = "what it has" if secret else repr(value)
-        raise ValueError(f"{of} must be printable ASCII on one line, got {shown}")
+        raise ValueError(f"{of} must be printable ASCII on one line")  # and is not shown: it may be a secret
     return value
 
 

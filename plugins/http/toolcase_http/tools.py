@@ -63,7 +63,7 @@ class HttpTools:
         found = json_of(data, self.fetcher.secrets)
         if found is not None:
             return Fetched(head, found)
-        if head.ok:
+        if head.ok and data:
             kind = answer.headers.get("content-type", "no type")
             raise ToolFailed(f"{shown(answer.url.host)} sent {shown(kind)} that is no JSON; use http_get")
         return Fetched(head, body_of(data, answer.headers.get("content-type", ""), self.fetcher.secrets))

@@ -33,11 +33,11 @@ def parse(text: str, base: httpx2.URL | None = None) -> httpx2.URL:
         url = httpx2.URL(text) if base is None else base.join(text)
         url = url.copy_with(fragment=None, host=_one_spelling(url.raw_host.decode("ascii")))
     except (httpx2.InvalidURL, ValueError) as error:
-        raise InvalidArguments(f"{shown(text)} is no URL: {shown(error)}") from None
+        raise _no_url(f"{shown(text)} is no URL: {shown(error)}") from None
     if url.userinfo:
         raise InvalidArguments("a URL must not hold a user name or a password; leave out all up to the '@'")
     if not url.scheme or not url.host:
-        raise InvalidArguments(f"{shown(text)} is no URL; write it whole, as 'https://example.com/page'")
+        raise _no_url(f"{shown(text)} is no URL; write it whole, as 'https://example.com/page'")
     if not is_host(url.raw_host.decode("ascii")):
         raise InvalidArguments(
             f"{shown(url.host)} is no host; write a name such as 'example.com', or an address as 192.0.2.1"
@@ -65,6 +65,11 @@ def address_of(host: str) -> Address | None:
     with contextlib.suppress(ValueError):
         return ip_address(host)
     return None
+
+
+def _no_url(said: str) -> InvalidArguments:
+    # In what is none, a password may stand anywhere, and logs keep long.
+    return InvalidArguments(said, without_values="the URL is none")
 
 
 def _one_spelling(host: str) -> str:
