@@ -171,6 +171,5 @@ async def test_what_is_refused_is_said_to_a_model_in_words():
     assert said == [
         "Error DENIED: 'http' URLs are not fetched here; allowed: https",
         "Error DENIED: the host '127.0.0.1' leads into a network that is not reached from here",
-        "Error INVALID_ARGUMENTS: '127.1' is no host; write a name such as 'example.com', or an address as "
-        "192.0.2.1",
+        "Error INVALID_ARGUMENTS: '127.1' is no host; write it out, as 'example.com' or '192.0.2.1'",
     ]

@@ -39,9 +39,7 @@ def parse(text: str, base: httpx2.URL | None = None) -> httpx2.URL:
     if not url.scheme or not url.host:
         raise _no_url(f"{shown(text)} is no URL; write it whole, as 'https://example.com/page'")
     if not is_host(url.raw_host.decode("ascii")):
-        raise InvalidArguments(
-            f"{shown(url.host)} is no host; write a name such as 'example.com', or an address as 192.0.2.1"
-        )
+        raise InvalidArguments(f"{shown(url.host)} is no host; write it out, as 'example.com' or '192.0.2.1'")
     return url
 
 
