@@ -26,7 +26,7 @@ SECRETS = Secrets()
         ("application/ld+json", b"{}", "{}"),
         ("image/svg+xml", b"<svg/>", "<svg/>"),
         ("application/x-www-form-urlencoded", b"a=b", "a=b"),
-        ("", b"plain", "plain"),
+        ("", b"\xef\xbb\xbfplain", "plain"),
         ("", b"", ""),
     ],
 )

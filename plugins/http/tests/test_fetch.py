@@ -1,5 +1,6 @@
 """Redirects, sizes, headers and connections."""
 
+import contextlib
 import gzip
 import zlib
 
@@ -7,7 +8,7 @@ import anyio
 import pytest
 
 from loopback import HERE, Names, answer, serving
-from toolcase import Denied, InvalidArguments, ToolFailed, Unavailable
+from toolcase import Denied, InvalidArguments, ToolError, ToolFailed, Unavailable
 from toolcase.testing import cancel_at_every_await, current_clock
 from toolcase_http import NotSent
 from wire import PUBLIC, Wire, tools_of
@@ -56,6 +57,14 @@ class TestSize:
 
         assert wire.streams[0].closed
 
+    async def test_that_is_announced_as_too_large_is_not_waited_for(self):
+        tools, _ = wired([answer(content_length=101), 9.0, b"x" * 101], max_bytes=100)
+
+        with pytest.raises(ToolFailed):
+            await tools.http_get("https://a.example/")
+
+        assert current_clock().now == 0
+
     async def test_of_a_head_says_nothing(self):
         tools, _ = wired(answer(content_length=10**12), max_bytes=100)
 
@@ -71,10 +80,17 @@ class TestSize:
         assert len(wire.streams) == 1
 
 
-async def test_unpacks_gzip():
-    tools, _ = wired(answer(body=gzip.compress(b"hello"), content_encoding="GZip"))
+async def test_asks_for_what_it_can_unpack():
+    tools, wire = wired(answer(body=gzip.compress(b"hello"), content_encoding="GZip"))
 
     assert (await tools.http_get("https://a.example/")).body.text == "hello"
+    assert b"accept-encoding: gzip, deflate\r\n" in wire.streams[0].sent
+
+
+async def test_a_fragment_is_no_part_of_where_an_answer_came_from():
+    tools, _ = wired(answer())
+
+    assert (await tools.http_get("https://a.example/page#part")).head.url == "https://a.example/page"
 
 
 @pytest.mark.parametrize(
@@ -272,6 +288,12 @@ class TestHeaders:
         for fetch in (tools.http_get, tools.http_json):
             assert "s3cret" not in repr(await fetch("https://a.example/"))
 
+    async def test_that_are_secret_are_masked_in_where_a_server_leads(self):
+        secret = {"a.example": {"X-Key": "s3cret-key"}}
+        tools, _ = wired(moved(302, "https://b.example/?s3cret-key"), answer(), headers=secret)
+
+        assert (await tools.http_get("https://a.example/")).head.url == "https://b.example/?[redacted]"
+
     async def test_keep_no_cookies(self):
         pages = {"/": answer(set_cookie="a=b"), "/moved": answer(302, location="/", set_cookie="c=d")}
         async with serving(pages) as server:
@@ -320,14 +342,37 @@ class TestConnections:
 
             assert server.connections == 2
 
-    async def test_of_one_registry_outlive_another(self):
+    async def test_of_a_call_outside_of_it_end_with_the_call(self):
         tools, wire = wired(answer(body=b"x"))
-        async with tools.fetcher.running():
-            async with tools.fetcher.running():
-                await tools.http_get("https://a.example/")
-            await tools.http_get("https://a.example/")
 
-        assert all(stream.closed for stream in wire.streams)
+        await tools.http_get("https://a.example/")
+
+        assert wire.streams[0].closed
+
+    async def test_of_one_registry_outlive_another(self):
+        async with serving({"/": answer(body=b"x")}) as server:
+            tools = tools_of(schemes={"http"}, ports={server.port}, networks=[HERE])
+            first, second = tools.fetcher.running(), tools.fetcher.running()
+            await first.__aenter__()
+            async with second:
+                await first.__aexit__(None, None, None)
+                for _ in range(2):
+                    await tools.http_get(server.url())
+
+            assert server.connections == 1
+
+    @pytest.mark.parametrize(
+        "first", [moved(302, "/b"), answer(503, body=b"not read"), answer(body=b"x" * 9)]
+    )
+    async def test_that_are_not_read_to_the_end_make_room_for_the_next(self, first):
+        tools, wire = wired(first, answer(), max_connections=1, max_bytes=5)
+
+        async with tools.fetcher.running():
+            with contextlib.suppress(ToolError):
+                await tools.http_get("https://a.example/")
+            await tools.http_get("https://b.example/")
+
+        assert wire.streams[0].closed
 
     async def test_are_no_more_at_a_time_than_allowed(self):
         tools, _ = wired([1.0, answer(connection="close")], max_connections=2)

@@ -64,7 +64,7 @@ async def test_a_long_header_is_cut():
 
 
 async def test_head_gives_the_head():
-    registry, wire = asked(answer(404, content_length=12))
+    registry, wire = asked(answer(404, content_length=12, content_encoding="br"))
 
     result = await registry.execute("http_head", {"url": URL, "headers": {"Accept": "text/css"}})
 

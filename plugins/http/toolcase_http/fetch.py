@@ -57,15 +57,13 @@ class Fetcher:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keep connections for the next call, until the block ends."""
-        transport = Transport(self._settings, self._network, self._trusted)
-        self._open.set(transport)
-        try:
-            yield
-        finally:
-            if self._open.get() is transport:  # another registry of this loop may have come after us
-                self._open.set(None)
-            with shielded(_CLOSE_SECONDS):
-                await transport.aclose()
+        async with self._opened() as transport:
+            self._open.set(transport)
+            try:
+                yield
+            finally:
+                if self._open.get() is transport:  # another registry of this loop may have come after us
+                    self._open.set(None)
 
     async def fetch(
         self,
@@ -84,7 +82,8 @@ class Fetcher:
             method=method, url=parse(url), given=self._allowed(given or {}), needed=needed or {}, body=body
         )
         with anyio.move_on_after(self._settings.total_seconds):
-            async with self._transport() as transport:
+            shared = self._open.get()
+            async with contextlib.nullcontext(shared) if shared else self._opened() as transport:
                 return await self._follow(transport, ask)
         raise ToolTimeout(
             f"fetching from {shown(ask.url.host)} took longer than {self._settings.total_seconds:g} s; "
@@ -92,15 +91,13 @@ class Fetcher:
         )
 
     @contextlib.asynccontextmanager
-    async def _transport(self) -> AsyncIterator[Transport]:
-        shared = self._open.get()
-        own = shared or Transport(self._settings, self._network, self._trusted)
+    async def _opened(self) -> AsyncIterator[Transport]:
+        transport = Transport(self._settings, self._network, self._trusted)
         try:
-            yield own
+            yield transport
         finally:
-            if shared is None:
-                with shielded(_CLOSE_SECONDS):
-                    await own.aclose()
+            with shielded(_CLOSE_SECONDS):
+                await transport.aclose()
 
     async def _follow(self, transport: Transport, ask: Ask) -> tuple[httpx2.Response, bytes]:
         for hop in range(self._settings.max_redirects + 1):
@@ -144,12 +141,12 @@ class Fetcher:
         host, most = answer.url.host, self._settings.max_bytes
         if later := refused_for_now(answer):
             raise later
+        if answer.request.method == "HEAD":
+            return b""
         packed = [part.strip().lower() for part in answer.headers.get("content-encoding", "").split(",")]
         # Of several layers a small outer one can hold gigabytes of inner ones that come to nothing.
         if len(packed) > 1 or packed[0] not in _ENCODINGS:
             raise ToolFailed(f"{shown(host)} packed its answer as {listed(packed)}, which was not asked for")
-        if answer.request.method == "HEAD":
-            return b""
         if int(answer.headers.get("content-length", 0)) > most:
             raise too_large(host, most)
         data = bytearray()

@@ -30,16 +30,16 @@ def refused_for_now(answer: httpx2.Response) -> RateLimited | Unavailable | None
 def _wait(headers: httpx2.Headers) -> float | None:
     """Seconds that `Retry-After` asks for (RFC 9110, section 10.2.3); None where it says nothing of use.
 
-    A date is compared with the server's own, so that no clock here has to agree with the one there.
+    A date is compared with the server's own, so that no clock here has to agree with the one there. That
+    one in the past is no wait, the errors know.
     """
     said = headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(said):
         return float(said)
     try:
-        wait = (_date(said) - _date(headers.get("date", ""))).total_seconds()
+        return (_date(said) - _date(headers.get("date", ""))).total_seconds()
     except ValueError:
         return None
-    return wait if wait > 0 else None
 
 
 def _date(text: str) -> datetime:
