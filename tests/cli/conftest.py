@@ -189,7 +189,10 @@ class Hello:
 
     @toolcase.hookimpl
     def toolcase_commands(self):
-        return [toolcase.Command(name="greet", target="hello_commands:greet", help="Greet on the terminal.")]
+        return [
+            toolcase.Command(name="greet", target="hello_commands:greet", help="Greet on the terminal."),
+            toolcase.Command(name="fails", target="hello_commands:fails"),
+        ]
 
     @toolcase.hookimpl
     @contextlib.asynccontextmanager

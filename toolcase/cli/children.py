@@ -68,8 +68,12 @@ async def _answer(process: Process, seconds: float) -> Answer:
         with anyio.move_on_after(seconds):
             told = anyio.Event()
             tasks.start_soon(_keep_the_end, stderr, tail, told)
-            with contextlib.suppress(anyio.IncompleteRead, anyio.DelimiterNotFound):
+            try:
                 line = await BufferedByteReceiveStream(stdout).receive_until(b"\n", ANSWER_BYTES)
+            except anyio.DelimiterNotFound:
+                line = msgspec.json.encode({"fault": f"it answers with more than {ANSWER_BYTES} bytes"})
+            except anyio.IncompleteRead:
+                pass  # it ends, or has closed what it was given
             if not line:
                 await process.wait()
                 await told.wait()

@@ -41,7 +41,7 @@ def look_at(registry: Registry) -> Iterator[Check]:
     for tool in registry.tools():
         for check in _looked_at(tool, registry):
             found.setdefault(check, []).append(tool.name)
-    yield Check(mark=Mark.OK, about=f"{len(registry.tools())} tools")
+    yield Check(mark=Mark.OK, about="tools", said=str(len(registry.tools())))
     for check, names in found.items():
         yield msgspec.structs.replace(check, about=", ".join(names))
 
