@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from importlib.metadata import entry_points
 from pathlib import Path
 
 _INSTALLED_FROM = ("PYTHON", "COV", "TOOLCASE", "VIRTUAL_ENV", "UV_")
@@ -49,6 +50,8 @@ def _uv() -> str | None:
 def run(folder: Path, program: Path, *words: str, **variables: str) -> str:
     """What a program of a fresh environment prints; AssertionError if it does not end well."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_INSTALLED_FROM)}
+    # Those of this environment are seen behind the fresh one, without their code.
+    kept["TOOLCASE_DISABLE_PLUGINS"] = ",".join({entry.name for entry in entry_points(group="toolcase")})
     done = subprocess.run(
         [str(program), *words], cwd=folder, env=kept | variables, capture_output=True, text=True, check=False
     )
