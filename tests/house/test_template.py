@@ -9,11 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from house.source import ROOT, files
 from house.wheels import build, fresh, install, run
-from toolcase.cli import main
 
 EXAMPLE = ROOT / "examples" / "plugin_template"
 LONG = "a-name-with-very-many-letters"
@@ -23,8 +21,9 @@ IDENTIFIER = LONG.replace("-", "_")
 
 
 def write(name: str, folder: Path) -> Path:
-    result = CliRunner().invoke(main, ["new", "plugin", name, "--folder", str(folder)])
-    assert result.exit_code == 0, result.output
+    # A process of its own, because the program configures logging for the whole of it.
+    command = [sys.executable, "-c", "from toolcase.cli import main; main()", "new", "plugin", name]
+    subprocess.run([*command, "--folder", str(folder)], capture_output=True, text=True, check=True)
     return folder
 
 
