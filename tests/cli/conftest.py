@@ -171,10 +171,17 @@ class Hello:
         self.awake = False
 
     @toolcase.hookimpl
+    def toolcase_plugin(self):
+        return toolcase.PluginManifest(name="hello", capabilities=["greeting"], description="It greets.")
+
+    @toolcase.hookimpl
     def toolcase_tools(self):
         @toolcase.tool(read_only=True)
         def hello(name: str = "you") -> str:
-            """Greet somebody."""
+            """Greet somebody.
+
+            And say whether we are awake.
+            """
             return f"hello {name}, {'awake' if self.awake else 'asleep'}"
 
         return [hello]

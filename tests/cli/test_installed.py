@@ -14,7 +14,7 @@ def test_list_shows_the_tool_of_an_installed_plugin(run, hello):
 
 
 def test_describe_knows_it(run, hello):
-    assert run("describe", "hello").stdout.startswith("hello  Greet somebody.\n")
+    assert run("describe", "hello").stdout.startswith("hello  Greet somebody.\n\nAnd say")
 
 
 def test_a_call_starts_the_plugin_first(run, hello):

@@ -10,25 +10,24 @@ BROKEN = {"code": "import fancy", "requires": "fancy; extra == 'nice'"}
 
 
 @pytest.fixture
-def ours(run):
-    """Run `plugins`, and give the lines about those of the test."""
+def line_of(run):
+    """What the line of one plugin says."""
 
-    def ours(*words, **settings):
-        result = run("plugins", *words, **settings)
-        assert result.exit_code == 0
-        return [line for line in result.stdout.splitlines() if "toolcase-" in line and "-1.0" not in line]
+    def line_of(name):
+        lines = run("plugins").stdout.splitlines()
+        return next(line for line in lines if line.split()[0] == name).partition("  ")[2].strip()
 
-    return ours
-
-
-def test_a_line_counts_what_a_plugin_offers(ours, hello):
-    assert "toolcase-hello 1.0: 1 tool, 1 middleware, 1 port, 2 commands, a lifespan" in ours()[-1]
+    return line_of
 
 
-def test_one_that_offers_nothing_says_so(ours, install):
+def test_a_line_counts_what_a_plugin_offers(line_of, hello):
+    assert line_of("hello") == "toolcase-hello 1.0: 1 tool, 1 middleware, 1 port, 2 commands, a lifespan"
+
+
+def test_one_that_offers_nothing_says_so(line_of, install):
     install("idle", "import toolcase\n@toolcase.hookimpl\ndef toolcase_tools(): return []")
 
-    assert ours()[-1].endswith("toolcase-idle 1.0: offers nothing")
+    assert line_of("idle") == "toolcase-idle 1.0: offers nothing"
 
 
 def test_one_out_of_order_is_listed_with_its_mend_and_is_no_failure(run, install):
@@ -44,10 +43,10 @@ def test_one_out_of_order_is_listed_with_its_mend_and_is_no_failure(run, install
     assert result.stderr == ""
 
 
-def test_one_left_out_is_listed_with_the_variable(ours, hello, monkeypatch):
+def test_one_left_out_is_listed_with_the_variable(line_of, hello, monkeypatch):
     monkeypatch.setenv("TOOLCASE_DISABLE_PLUGINS", "*")
 
-    assert ours()[-1].endswith("hello  toolcase-hello 1.0: LEFT OUT by TOOLCASE_DISABLE_PLUGINS")
+    assert line_of("hello") == "toolcase-hello 1.0: LEFT OUT by TOOLCASE_DISABLE_PLUGINS"
 
 
 def test_what_a_fault_says_steers_no_terminal(run, install):
@@ -72,7 +71,8 @@ def test_hooks_shows_offers_by_name_and_all_hooks_that_there_are(run, hello):
     lines = run("plugins", "--hooks").stdout.splitlines()
 
     start = next(number for number, line in enumerate(lines) if line.startswith("hello "))
-    assert lines[start + 1 : start + 11] == [
+    assert lines[start + 1 : start + 12] == [
+        "  toolcase_plugin",
         "  toolcase_tools",
         "    hello  Greet somebody.",
         "  toolcase_middleware",
@@ -96,7 +96,10 @@ def test_json_is_the_same_as_data(run, hello, install, words):
     data = json.loads(run(*words).stdout)
 
     rows = {row["name"]: row for row in data["plugins"]}
-    assert rows["hello"]["hooks"]["toolcase_tools"] == {"hello": "Greet somebody."}
+    assert rows["hello"]["hooks"]["toolcase_tools"] == {
+        "hello": "Greet somebody.\n\nAnd say whether we are awake."
+    }
+    assert (rows["hello"]["description"], rows["hello"]["capabilities"]) == ("It greets.", ["greeting"])
     assert (rows["hello"]["state"], rows["hello"]["type"]) == ("loaded", "other")
     assert (rows["broken"]["state"], rows["broken"]["during"]) == ("out of order", "load")
     assert data["hooks"]["toolcase_ports"] == "What it can open, by kind and scheme."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -32,7 +33,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001  foreign code
         given = {"fault": told(error)}
     with os.fdopen(answer, "wb") as pipe:
-        pipe.write(msgspec.json.encode(given) + b"\n")
+        pipe.write(json.dumps(given).encode() + b"\n")
     os._exit(0)  # whatever threads were started
 
 
@@ -41,7 +42,8 @@ def _plugins() -> Any:
 
 
 def _app(name: str = "") -> Any:
-    return list(look_at(load(Settings(app=name or None, json=False, debug=False))))
+    registry = load(Settings(app=name or None, json=False, debug=False))
+    return msgspec.to_builtins(list(look_at(registry)))
 
 
 TASKS: Mapping[str, Callable[..., Any]] = MappingProxyType({"plugins": _plugins, "app": _app})

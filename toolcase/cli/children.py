@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -14,7 +15,6 @@ from itertools import takewhile
 from typing import Any
 
 import anyio
-import msgspec
 from anyio.abc import ByteReceiveStream, Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
@@ -71,7 +71,7 @@ async def _answer(process: Process, seconds: float) -> Answer:
             try:
                 line = await BufferedByteReceiveStream(stdout).receive_until(b"\n", ANSWER_BYTES)
             except anyio.DelimiterNotFound:
-                line = msgspec.json.encode({"fault": f"it answers with more than {ANSWER_BYTES} bytes"})
+                line = json.dumps({"fault": f"it answers with more than {ANSWER_BYTES} bytes"}).encode()
             except anyio.IncompleteRead:
                 pass  # it ends, or has closed what it was given
             if not line:
@@ -79,7 +79,7 @@ async def _answer(process: Process, seconds: float) -> Answer:
                 await told.wait()
         tasks.cancel_scope.cancel()
     if line:
-        return Answer(**msgspec.json.decode(line))
+        return Answer(**json.loads(line))
     said = tail.decode(errors="replace")
     if process.returncode is None:
         return Answer(came_back=False, fault=f"it has not loaded within {seconds:g} s{_place(said)}")

@@ -81,17 +81,17 @@ def rows(plugins: PluginRegistry) -> list[dict[str, Any]]:
 def _loaded(plugin: LoadedPlugin) -> dict[str, Any]:
     offers = {
         "toolcase_tools": {tool.name: tool.description for tool in plugin.tools},
-        "toolcase_middleware": dict.fromkeys(plugin.middleware, ""),
+        "toolcase_middleware": {str(name): "" for name in plugin.middleware},
         "toolcase_ports": {f"{port.kind} {port.scheme}:": "" for port in plugin.ports},
-        "toolcase_commands": {command.name: command.help for command in plugin.commands},
+        "toolcase_commands": {str(command.name): str(command.help) for command in plugin.commands},
     }
     return {
         "name": plugin.name,
         "distribution": plugin.distribution,
         "state": LOADED,
         "type": plugin.manifest.plugin_type.value,
-        "description": plugin.manifest.description,
-        "capabilities": list(plugin.manifest.capabilities),
+        "description": str(plugin.manifest.description),
+        "capabilities": list(map(str, plugin.manifest.capabilities)),
         "dependencies": list(plugin.manifest.dependencies),
         "hooks": {hook: offers.get(hook, {}) for hook in _hooks() if hook in plugin.hooks},
     }

@@ -90,13 +90,14 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="toolcase")
 @click.pass_context
 def main(ctx: click.Context, app: str | None, as_json: bool, debug: bool) -> None:
-    """Look at the tools of an application or of plugins, call them, and see whether all is well.
+    """Look at tools, call them, and see whether all is well.
 
     The application is named by --app, or in pyproject.toml by app = "module:registry" under
     [tool.toolcase]; it is a Registry, or a function without parameters that returns one.
     Without one, the tools are those of the installed plugins.
 
-    Exit codes: 0 ok, 1 the tool or a check failed, 2 wrong usage or arguments, 3 denied, 4 waiting for approval.
+    Exit codes: 0 ok, 1 the tool or a check failed, 2 wrong usage or arguments, 3 denied, 4 waiting for
+    approval.
     """
     ctx.obj = Settings(app=app, json=as_json, debug=debug)
     if os.environ.get("NO_COLOR"):
@@ -109,8 +110,8 @@ class _Brief(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         said = super().format(record)
         error = record.exc_info[1] if record.exc_info else None
-        told = "" if error is None else " ".join(f"{type(error).__name__}: {error}".split())
-        return said if told in said else f"{said}: {told}"
+        words = "" if error is None else " ".join(f"{type(error).__name__}: {error}".split())
+        return said if words in said else f"{said}: {words}"
 
     def formatException(self, ei: object) -> str:
         return ""
