@@ -120,9 +120,9 @@ def compile_chain(tool: Tool[..., Any], used: Iterable[Used], *, validate: bool 
     stages = arrange(tool, used)
     step = invoker(tool)
     for middleware in reversed(stages[Stage.ACT]):
-        step = _layer(middleware, tool, step)
+        step = _layer(middleware, step)
     _warn_of_order(tool, stages[Stage.ACT])
-    step = _guarded(stages[Stage.GUARD], tool, step)
+    step = _guarded(stages[Stage.GUARD], step)
     step = _admitted(tool, step, validate=validate)
     return _observed(stages[Stage.OBSERVE], step, (*stages[Stage.GUARD],))
 
@@ -154,15 +154,8 @@ def compile_refusal(name: str, used: Iterable[Used], error: Exception) -> Inner:
     return _observed(observers, refuse, ())
 
 
-def _layer(middleware: Middleware, tool: Tool[..., Any], inner: Inner) -> Inner:
-    """A middleware around inner, with no coroutine of ours in between.
-
-    One with `bind(tool, inner) -> step` settles at compile time what it otherwise asks at every call.
-    """
-    bind = getattr(middleware, "bind", None)
-    if bind is not None:
-        step: Inner = bind(tool, inner)
-        return step
+def _layer(middleware: Middleware, inner: Inner) -> Inner:
+    """A middleware around inner, with no coroutine of ours in between."""
     return lambda call: middleware(call, inner)
 
 
@@ -206,12 +199,12 @@ def _warn_of_order(tool: Tool[..., Any], acting: Sequence[Middleware]) -> None:
 # GUARD
 
 
-def _guarded(guards: Sequence[Middleware], tool: Tool[..., Any], step: Inner) -> Inner:
+def _guarded(guards: Sequence[Middleware], step: Inner) -> Inner:
     """The guards around step, with a boundary inside each."""
     for index in reversed(range(len(guards))):
         guard = guards[index]
         step = _boundary(index + 1, step, guards[index + 1] if index + 1 < len(guards) else None)
-        step = _layer(guard, tool, step)
+        step = _layer(guard, step)
         if getattr(guard, "needs_frozen", False) and not any(
             getattr(outer, "needs_frozen", False) for outer in guards[:index]
         ):
@@ -293,7 +286,7 @@ def _admitted(tool: Tool[..., Any], inner: Inner, *, validate: bool) -> Inner:
         call._validated = checked(call.given)  # type: ignore[arg-type]
         if call.limit is None:
             return inner(call)
-        return limited(inner, call.limit, kind="total")(call)
+        return limited(inner, call, call.limit, "total")
 
     return admit
 

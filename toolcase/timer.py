@@ -26,30 +26,25 @@ from toolcase.call import Call, Inner, Stage, running
 from toolcase.clock import asyncio_task
 from toolcase.errors import ToolTimeout
 from toolcase.events import CancelOverrun
-from toolcase.tool import Tool
 
 GRACE_SECONDS = 5.0
 
 
-def limited(inner: Inner, seconds: float, *, kind: str) -> Inner:
-    """Inner with a limit of time: after `seconds` it is cancelled, awaited, and `ToolTimeout` is raised.
+def limited(inner: Inner, call: Call, seconds: float, kind: str) -> Awaitable[Any]:
+    """Run inner with a limit of time: after `seconds` it is cancelled, awaited, and `ToolTimeout` is raised.
 
     Where a deadline that is armed around us in the same task comes first, that one will do: no second
     timer is armed, and the error is that one's own. `kind` says in the error which limit it was.
     """
-    if math.isinf(seconds):
-        return inner
-
-    def run(call: Call) -> Any:
-        task = asyncio_task()
-        if task is None:
-            return _in_scope(inner, call, seconds, kind)
-        now = task.get_loop().time()
-        if call._deadline <= now + seconds and _strikes(call, task, now):
-            return inner(call)
-        return _lazily(inner, call, task, now + seconds, seconds, kind)
-
-    return run
+    if seconds == math.inf:
+        return inner(call)
+    task = asyncio_task()
+    if task is None:
+        return _in_scope(inner, call, seconds, kind)
+    now = task.get_loop().time()
+    if call._deadline <= now + seconds and _strikes(call, task, now):
+        return inner(call)
+    return _lazily(inner, call, task, now + seconds, seconds, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +58,7 @@ class ToolsOwnTimeout:
         return f"ToolsOwnTimeout({self.seconds:g} s)"
 
     def __call__(self, call: Call, inner: Inner) -> Awaitable[Any]:
-        return limited(inner, self.seconds, kind="attempt")(call)
-
-    def bind(self, tool: Tool[..., Any] | None, inner: Inner) -> Inner:
-        """The same, settled when the chain is compiled."""
-        return limited(inner, self.seconds, kind="attempt")
+        return limited(inner, call, self.seconds, "attempt")
 
 
 def remaining(call: Call) -> float:
