@@ -46,9 +46,8 @@ class Stop:
         home: Any = call.info._home
         if isinstance(home, Limits):
             task: Any = home.task()  # it runs, and so it is there
-            self._timer = Timer(call, task)
+            self._timer = Timer(call, task, home, shields=0)
             self._timer.base = 0  # whoever cancels it already is not to be taken for us
-            home.arm(self._timer, home.shields)
         call.info._stop = self
 
     def now(self) -> None:
@@ -74,7 +73,6 @@ class Stop:
         """The call has ended."""
         if self._timer is not None:
             self._timer.disarm()
-            self.call.info._home.armed.remove(self._timer)
         elif self.told and anyio.current_time() > self._told_at + GRACE_SECONDS:
             overrun(self.call)
         self._over()
