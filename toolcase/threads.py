@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import contextvars
 import queue
-import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 
-from toolcase.clock import asyncio_task, count, current_loop
+from toolcase.clock import count, current_loop
 from toolcase.errors import Overloaded
 from toolcase.task import Owned
 
@@ -129,9 +128,9 @@ class Threads:
         """
         await anyio.lowlevel.checkpoint_if_cancelled()
         context = contextvars.copy_context()
-        held = Leash(current_loop(), lambda rests: self._rest(worker, rests))
+        loop, done = current_loop(), anyio.Event()
+        held, post = Leash(loop, lambda rests: self._rest(worker, rests)), poster(loop)
         context.run(leash.set, held)
-        wait, post, wake = wakeup()
         outcome: list[tuple[Any, BaseException | None]] = []
         waiting = True
 
@@ -149,7 +148,7 @@ class Threads:
                 heard = waiting
             del ended  # an error holds the frames that it came through, and this is one of them
             if heard:
-                post(wake)
+                post(done.set)
             elif not post(tell):
                 tell()
 
@@ -158,7 +157,7 @@ class Threads:
 
         worker = self._start(job, started)
         try:
-            await wait()
+            await done.wait()
         except BaseException:
             with self._lock:
                 waiting = False
@@ -218,23 +217,6 @@ class Threads:
             return False
 
 
-def wakeup() -> tuple[Callable[[], Awaitable[Any]], Callable[[Callable[[], None]], bool], Callable[[], None]]:
-    """What to await in this task, how a thread runs a callback in the loop, and the one that wakes us."""
-    task = asyncio_task()
-    if task is not None:
-        loop = task.get_loop()
-        future = loop.create_future()
-
-        def wake() -> None:
-            if not future.done():
-                future.set_result(None)
-
-        return (lambda: future), poster(loop), wake
-    trio = sys.modules["trio"]
-    event = trio.Event()
-    return event.wait, poster(trio.lowlevel.current_trio_token()), event.set
-
-
 def poster(loop: Any) -> Callable[[Callable[[], None]], bool]:
     """How a thread runs a callback in the loop; False says that the loop has gone."""
     later = loop.call_soon_threadsafe if hasattr(loop, "call_soon_threadsafe") else loop.run_sync_soon
@@ -242,9 +224,7 @@ def poster(loop: Any) -> Callable[[Callable[[], None]], bool]:
     def post(callback: Callable[[], None]) -> bool:
         try:
             later(callback)
-        except (
-            RuntimeError
-        ):  # the loop has gone, and whoever waited with it (trio.RunFinishedError is one too)
+        except RuntimeError:  # it has gone, and whoever waited with it (trio.RunFinishedError is one too)
             return False
         return True
 
