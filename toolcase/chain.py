@@ -124,7 +124,7 @@ def compile_chain(tool: Tool[..., Any], used: Iterable[Used], *, validate: bool 
     _warn_of_order(tool, stages[Stage.ACT])
     step = _guarded(stages[Stage.GUARD], step)
     step = _admitted(tool, step, validate=validate)
-    return _observed(stages[Stage.OBSERVE], step, (*stages[Stage.GUARD],))
+    return _observed(stages[Stage.OBSERVE], step, next(iter(stages[Stage.GUARD]), None))
 
 
 def flat(middleware: Iterable[Any]) -> Iterator[Middleware]:
@@ -151,7 +151,7 @@ def compile_refusal(name: str, used: Iterable[Used], error: Exception) -> Inner:
         for entry in used
         if entry.matches(name) and stage_of(entry.middleware) is Stage.OBSERVE
     ]
-    return _observed(observers, refuse, ())
+    return _observed(observers, refuse, None)
 
 
 def _layer(middleware: Middleware, inner: Inner) -> Inner:
@@ -168,21 +168,18 @@ def _with_limits(acting: list[Middleware], seconds: float | None) -> list[Middle
     That is the innermost limit inside all retries; where there is none, one more.
     """
     placed: list[Middleware] = []
-    kind, sought = "attempt", seconds
+    inside = True
     for middleware in reversed(acting):
-        if getattr(middleware, "repeats", False):
-            if sought is not None:
-                placed.insert(0, ToolsOwnTimeout(sought))
-            kind, sought = "total", None
+        inside = inside and not getattr(middleware, "repeats", False)
         with_limit = getattr(middleware, "with_limit", None)
         if with_limit is None:
             placed.append(middleware)
+        elif inside:
+            placed.append(with_limit(seconds=seconds, kind="attempt"))
+            seconds = None
         else:
-            placed.append(with_limit(seconds=sought, kind=kind))
-            sought = None
-    if sought is not None:
-        placed.insert(0, ToolsOwnTimeout(sought))
-    return placed[::-1]
+            placed.append(with_limit(kind="total"))
+    return [*reversed(placed), *([] if seconds is None else [ToolsOwnTimeout(seconds)])]
 
 
 def _warn_of_order(tool: Tool[..., Any], acting: Sequence[Middleware]) -> None:
@@ -201,13 +198,11 @@ def _warn_of_order(tool: Tool[..., Any], acting: Sequence[Middleware]) -> None:
 
 def _guarded(guards: Sequence[Middleware], step: Inner) -> Inner:
     """The guards around step, with a boundary inside each."""
-    for index in reversed(range(len(guards))):
-        guard = guards[index]
-        step = _boundary(index + 1, step, guards[index + 1] if index + 1 < len(guards) else None)
+    relying = next((guard for guard in guards if getattr(guard, "needs_frozen", False)), None)
+    for index, guard in reversed(list(enumerate(guards))):
+        step = _boundary(index + 1, step, next(iter(guards[index + 1 :]), None))
         step = _layer(guard, step)
-        if getattr(guard, "needs_frozen", False) and not any(
-            getattr(outer, "needs_frozen", False) for outer in guards[:index]
-        ):
+        if guard is relying:
             step = _frozen(step)
     return step
 
@@ -294,11 +289,10 @@ def _admitted(tool: Tool[..., Any], inner: Inner, *, validate: bool) -> Inner:
 # OBSERVE
 
 
-def _observed(observers: Sequence[Middleware], step: Inner, guards: Sequence[Middleware]) -> Inner:
-    """The outermost boundary, and the observers around it."""
-    first = guards[0] if guards else None
-    if not observers:
-        return _boundary(0, step, first) if first is not None else step
+def _observed(observers: Sequence[Middleware], step: Inner, first: Middleware | None) -> Inner:
+    """The boundary outside the first guard, and the observers around it."""
+    if not observers and first is None:
+        return step
     step = _boundary(0, step, first)
     for observer in reversed(observers):
         step = _isolated(observer, step)

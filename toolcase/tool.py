@@ -217,10 +217,9 @@ class Tool(wrapt.BaseObjectProxy[Callable[P, R]], Generic[P, R]):
 
     def with_options(self, **changes: Any) -> Tool[P, R]:
         """Another tool of the same function, with some settings changed."""
-        changed: Tool[P, R] = self._with(self.__wrapped__, replace(self._self_options, **changes))
-        return changed
+        return self._with(self.__wrapped__, replace(self._self_options, **changes))  # type: ignore[return-value]
 
-    def _with(self, function: Callable[..., Any], options: ToolOptions) -> Any:
+    def _with(self, function: Callable[..., Any], options: ToolOptions) -> Tool[..., Any]:
         return Tool(function, options, children=self._self_children, declared=self._self_declared)
 
     @overload
@@ -232,19 +231,15 @@ class Tool(wrapt.BaseObjectProxy[Callable[P, R]], Generic[P, R]):
         bind = getattr(type(self.__wrapped__), "__get__", None)
         if instance is None or bind is None:
             return self
-        bound: Tool[..., R] = self._with(bind(self.__wrapped__, instance, owner), self._self_options)
-        return bound
+        return self._with(bind(self.__wrapped__, instance, owner), self._self_options)
 
     __eq__, __ne__, __hash__ = object.__eq__, object.__ne__, object.__hash__
 
     def __repr__(self) -> str:
         return f"<tool {self.name!r} of {self.__wrapped__!r}>"
 
-    def __copy__(self) -> Tool[P, R]:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tool[P, R]:
-        return self
+    # None, so that `copy` asks `__reduce_ex__`, and takes what has a name as it is.
+    __copy__ = __deepcopy__ = None  # type: ignore[assignment]
 
     def __reduce_ex__(self, protocol: Any) -> str:
         """By name, as a function: the decorated name in its module is this tool."""
