@@ -225,11 +225,13 @@ def _lazily(
         steps = awaitable if hasattr(awaitable, "send") else awaitable.__await__()
         waits_for = steps.send(None)
         timer = Timer(call, task, limits, shields, deadline)
-        try:
-            yield waits_for
-        except BaseException as thrown:  # noqa: BLE001  mostly a cancellation at the first suspension
-            return (yield from _resumed(steps, thrown))
-        return (yield from steps)  # asyncio resumes with None, so the rest runs at C speed
+        while True:
+            try:
+                yield waits_for
+            except BaseException as thrown:  # noqa: BLE001  mostly a cancellation at the first suspension
+                waits_for = steps.throw(thrown)
+            else:
+                return (yield from steps)  # asyncio resumes with None, so the rest runs at C speed
     except StopIteration as end:
         return end.value
     except asyncio.CancelledError as error:
@@ -246,22 +248,6 @@ def _lazily(
             running.reset(token)
         if timer is not None:
             timer.disarm()
-
-
-@types.coroutine
-def _resumed(steps: Any, thrown: BaseException) -> Generator[Any, None, Any]:
-    """Go on with a coroutine that was started by hand, by throwing into it."""
-    try:
-        while True:
-            waits_for = steps.throw(thrown)
-            try:
-                yield waits_for
-            except BaseException as error:  # noqa: BLE001  thrown in by the loop, handed on at once
-                thrown = error
-                continue
-            return (yield from steps)
-    except StopIteration as end:
-        return end.value
 
 
 async def _in_scope(inner: Inner, call: Call, seconds: float, kind: str) -> Any:
