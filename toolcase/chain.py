@@ -218,27 +218,21 @@ def _boundary(index: int, inner: Inner, guard: Middleware | None) -> Inner:
             if info._entered:
                 raise RuntimeError(TWICE)
             info._entered = True
+        error: BaseException | None = None
         try:
             value = await inner(call)
-        except BaseException as raised:
-            error: BaseException | None = raised
+        except BaseException as raised:  # noqa: BLE001  it goes on below
+            value, error = None, raised
             if guard is not None and isinstance(raised, Exception) and not isinstance(raised, ToolError):
                 try:
                     error = await _settled(call, index, guard, raised)
-                except BaseException as passing:
-                    info._passed, info._value, info._error = index, None, passing
-                    raise
-            if error is raised:
-                info._passed, info._value, info._error = index, None, error
-                raise
-        else:
-            info._passed, info._value, info._error = index, value, None
-            return value
-        # Outside the except block, so that what is raised here keeps its own context.
-        info._passed, info._error = index, error
+                except BaseException as passing:  # noqa: BLE001  likewise
+                    error = passing
+                value = info._value
+        info._passed, info._value, info._error = index, value, error
         if error is None:
-            return info._value
-        try:
+            return value
+        try:  # outside the except block, so that what is raised here keeps its own context
             raise error
         finally:
             del error
