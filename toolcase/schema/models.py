@@ -16,7 +16,7 @@ from typing_extensions import is_typeddict
 from toolcase.schema import structs
 from toolcase.schema.fields import field_types, generator, is_secret
 from toolcase.schema.given import own, own_containers, parse, plain
-from toolcase.schema.shape import Shape
+from toolcase.schema.schema import Schema
 from toolcase.schema.words import UNKNOWN, Misfit, Names, Problem
 
 
@@ -35,7 +35,7 @@ class _Model:
     json: Callable[[], dict[str, Any]]
 
 
-def shape_of(annotation: Any, parameter: str, *, strict: bool) -> Shape | None:
+def schema_of(annotation: Any, parameter: str, *, strict: bool) -> Schema | None:
     """How to check the fields of a pydantic model, Struct, dataclass or TypedDict; None of anything else."""
     model = _model(annotation, strict=strict)
     if model is None:
@@ -55,7 +55,7 @@ def shape_of(annotation: Any, parameter: str, *, strict: bool) -> Shape | None:
     def gather(arguments: Mapping[str, Any]) -> dict[str, Any]:
         return {parameter: fresh(arguments[parameter])}
 
-    return Shape(check, check_json, model.names, partial(_json, model), gather)
+    return Schema(check, check_json, model.names, partial(_json, model), gather)
 
 
 def _model(annotation: Any, *, strict: bool) -> _Model | None:
