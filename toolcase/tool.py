@@ -291,8 +291,8 @@ def tool_of(function: Callable[P, R], *, declared: Declared | None = None, **set
         raise TypeError(f"@tool takes a function, got {function!r}; put it directly above a `def`")
     declared = declared or declared_by(function)
     for setting in fields(ToolOptions) if declared else ():
-        settings.setdefault(setting.name, getattr(function, setting.name, None))
-    settings = {key: value for key, value in settings.items() if value is not None}
+        if (said := getattr(function, setting.name, None)) is not None:
+            settings.setdefault(setting.name, said)
     named: Any = function
     while isinstance(named, functools.partial):
         named = named.func

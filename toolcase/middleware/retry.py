@@ -50,7 +50,8 @@ class RetryMiddleware:
                 if wait is None:
                     raise
             else:
-                wait = self._wait_after(value, call, number, waited, before) if judged else None
+                rejected = judged and self._asked(call, False, self.policy.rejects, value)
+                wait = self._wait(call, None, number, waited, before) if rejected else None
                 if wait is None:
                     return value
             # Outside the except block, or the next attempt's error would carry this one as its context.
@@ -59,10 +60,6 @@ class RetryMiddleware:
 
     def __str__(self) -> str:
         return f"RetryMiddleware({self.policy.max_attempts} attempts)"
-
-    def _wait_after(self, value: Any, call: Call, number: int, waited: float, before: int) -> float | None:
-        rejected = self._asked(call, False, self.policy.rejects, value)
-        return self._wait(call, None, number, waited, before) if rejected else None
 
     def _wait(
         self, call: Call, error: Exception | None, number: int, waited: float, before: int

@@ -61,19 +61,17 @@ def build(
             if p.kind is not p.VAR_KEYWORD and (take := _injection(hints.get(p.name))) is not None
         }
         visible = [p for p in parameters if p.name not in injected]
-        mapping = _only(visible) if declared and declared.in_one else ""
         if declared is None:
             described = docstrings.parameters(inspect.getdoc(plain) or "")
             arguments = _signature(visible, hints, described, tool, strict)
         else:
-            arguments = _declared(declared, mapping)
+            arguments = _declared(declared, visible)
         made = replace(
             arguments,
             tool=tool,
             examples=examples,
             injected=injected,
             positional=tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY),
-            mapping=mapping,
             validate_result=_result_validator(hints.get("return", Any), tool) if checks_result else None,
         )
         for number, example in enumerate(examples, 1):
@@ -125,13 +123,10 @@ def _signature(
     )
 
 
-def _only(parameters: Sequence[inspect.Parameter]) -> str:
-    if len(parameters) != 1 or parameters[0].kind is parameters[0].VAR_KEYWORD:
+def _declared(declared: Declared, parameters: Sequence[inspect.Parameter]) -> Schema:
+    if declared.in_one and (len(parameters) != 1 or parameters[0].kind is inspect.Parameter.VAR_KEYWORD):
         raise TypeError("its function must take one parameter for all arguments, a mapping")
-    return parameters[0].name
-
-
-def _declared(declared: Declared, mapping: str) -> Schema:
+    mapping = parameters[0].name if declared.in_one else ""
     schema = json_schema.read(declared.schema)
     check = json_schema.checker(schema)
     return Schema(
@@ -139,7 +134,8 @@ def _declared(declared: Declared, mapping: str) -> Schema:
         check_json=lambda text: check(parse(text)),
         names=json_schema.names(schema),
         declared=partial(copy.deepcopy, schema),
-        gather=(lambda arguments: {mapping: dict(arguments)}) if declared.in_one else None,
+        gather=(lambda arguments: {mapping: dict(arguments)}) if mapping else None,
+        mapping=mapping,
     )
 
 
