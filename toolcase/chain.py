@@ -146,11 +146,8 @@ def compile_refusal(name: str, used: Iterable[Used], error: Exception) -> Inner:
         finally:
             del error  # it holds the frames that it came through, and these hold us
 
-    observers = [
-        entry.middleware
-        for entry in used
-        if entry.matches(name) and stage_of(entry.middleware) is Stage.OBSERVE
-    ]
+    around = (entry.middleware for entry in used if entry.matches(name))
+    observers = [middleware for middleware in around if stage_of(middleware) is Stage.OBSERVE]
     return _observed(observers, refuse, None)
 
 
