@@ -63,7 +63,6 @@ class Leash:
         """Whether nobody waits for the thread any more."""
         self._rests = rests
         self._held: set[Owned] = set()
-        self._empty: anyio.Event | None = None
 
     def take(self, task: Owned) -> None:
         """The thread rests while this task runs, which is cancelled when nobody waits any more."""
@@ -76,8 +75,6 @@ class Leash:
         if self._rests is not None:
             self._rests(False)
         self._held.discard(task)
-        if self._empty is not None and not self._held:
-            self._empty.set()
 
     def let_go(self) -> None:
         """Cancel all that it holds, and say that nothing more is to be given to it."""
@@ -90,10 +87,9 @@ class Leash:
         self.let_go()
         cancelled: BaseException | None = None
         while self._held:
-            self._empty = anyio.Event()
             try:
                 with anyio.CancelScope(shield=True):
-                    await self._empty.wait()
+                    await next(iter(self._held)).wait()
             except anyio.get_cancelled_exc_class() as error:  # natively: it goes on to its target, later
                 cancelled = error
         if cancelled is not None:
