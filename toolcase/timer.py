@@ -42,7 +42,7 @@ def limited(inner: Inner, call: Call, seconds: float, kind: str) -> Awaitable[An
     if task is None:
         return _in_scope(inner, call, seconds, kind)
     now = task.get_loop().time()
-    if call._deadline <= now + seconds and _strikes(call, task, now):
+    if now < call._deadline <= now + seconds and _holds(call, task):
         return inner(call)
     return _lazily(inner, call, task, now + seconds, seconds, kind)
 
@@ -177,12 +177,8 @@ def _holds(call: Call, task: asyncio.Task[Any]) -> bool:
     return call._deadline_task is task and not limits_of(task).shields
 
 
-def _strikes(call: Call, task: asyncio.Task[Any], now: float) -> bool:
-    """Whether the deadline armed around this call will still end what begins here and now."""
-    return now < call._deadline and _holds(call, task)
-
-
 def _strikes_on_trio(call: Call, now: float) -> bool:
+    """Whether the deadline armed around this call will still end what begins here and now."""
     trio = sys.modules["trio"]
     return (
         call._deadline_task is trio.lowlevel.current_task()
