@@ -106,15 +106,11 @@ class Threads:
 
     def __init__(self, limit: int = 40) -> None:
         self.limit = count(limit, "max_threads")
-        # The lock guards _busy, _idle, each worker's `pending` and each run's outcome.
+        # The lock guards busy, _idle, each worker's `pending` and each run's outcome.
         self._lock = threading.Lock()
-        self._busy = 0
-        self._idle: list[Worker] = []
-
-    @property
-    def busy(self) -> int:
+        self.busy = 0
         """How many threads run a function now, awaited or abandoned."""
-        return self._busy
+        self._idle: list[Worker] = []
 
     async def run(self, function: Callable[[], Any], *, started: Callable[[], None], late: Late) -> Any:
         """Run it in a thread with a copy of the context variables, and give what it gives or raises.
@@ -138,7 +134,7 @@ class Threads:
                 ended = (None, raised)
             with self._lock:
                 # Free before anyone can know that it ended, or a caller in turn would find no room.
-                self._busy -= 1
+                self.busy -= 1
                 self._idle.append(worker)
                 outcome.append(ended)
                 heard = waiting
@@ -173,12 +169,12 @@ class Threads:
 
     def _start(self, job: Job, started: Callable[[], None]) -> Worker:
         with self._lock:
-            if self._busy >= self.limit:
+            if self.busy >= self.limit:
                 raise Overloaded(
                     f"all {self.limit} threads for synchronous tools are busy; try again later "
                     "(the host can write the tool with `async def`, or raise max_threads)"
                 )
-            self._busy += 1
+            self.busy += 1
             worker = self._idle.pop() if self._idle else Worker(self)
             worker.pending += 1
         if worker.ident is None:
@@ -186,7 +182,7 @@ class Threads:
                 worker.start()
             except RuntimeError as error:
                 with self._lock:
-                    self._busy -= 1
+                    self.busy -= 1
                 raise Overloaded(
                     "the system has no thread left for a synchronous tool; try again later"
                 ) from error
