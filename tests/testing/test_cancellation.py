@@ -443,7 +443,7 @@ def test_catches_a_thread_slot_that_is_still_held(backend):
         registry = Registry()
         registry.add(quick)
         await registry.call("quick")
-        registry.threads._busy += 1
+        registry.threads.busy += 1
 
     def quick() -> None: ...
 
