@@ -47,7 +47,7 @@ class Worker(threading.Thread):
                 continue  # a job is on its way
             job(self)
             del job  # keeps no argument or result alive while idle
-            self.pool.finished(self)
+            self.pool.pends(self, -1)
 
 
 class Leash:
@@ -56,24 +56,22 @@ class Leash:
     `ended` may be read in any thread; all else belongs to the loop's.
     """
 
-    def __init__(self, loop: Any = None, rests: Callable[[bool], None] | None = None) -> None:
+    def __init__(self, loop: Any = None, pends: Callable[[int], None] = lambda change: None) -> None:
         self.loop = loop
         """Where the task waits; what `current_loop` gave."""
         self.ended = False
         """Whether nobody waits for the thread any more."""
-        self._rests = rests
+        self._pends = pends
         self._held: set[Owned] = set()
 
     def take(self, task: Owned) -> None:
         """The thread rests while this task runs, which is cancelled when nobody waits any more."""
         self._held.add(task)
-        if self._rests is not None:
-            self._rests(True)
+        self._pends(-1)
 
     def give_back(self, task: Owned) -> None:
         """The task has ended, and the thread works on."""
-        if self._rests is not None:
-            self._rests(False)
+        self._pends(1)
         self._held.discard(task)
 
     def let_go(self) -> None:
@@ -121,7 +119,7 @@ class Threads:
         await anyio.lowlevel.checkpoint_if_cancelled()
         context = contextvars.copy_context()
         loop, done = current_loop(), anyio.Event()
-        held, post = Leash(loop, lambda rests: self._rest(worker, rests)), poster(loop)
+        held, post = Leash(loop, lambda change: self.pends(worker, change)), poster(loop)
         context.run(leash.set, held)
         outcome: list[tuple[Any, BaseException | None]] = []
         waiting = True
@@ -190,15 +188,10 @@ class Threads:
         worker.jobs.put(job)
         return worker
 
-    def _rest(self, worker: Worker, rests: bool) -> None:
-        """Whether the thread waits for the loop, so that a virtual clock may go on meanwhile."""
+    def pends(self, worker: Worker, change: int) -> None:
+        """One thing less for a worker whose job is done, to its last line, or that waits for the loop."""
         with self._lock:
-            worker.pending += -1 if rests else 1
-
-    def finished(self, worker: Worker) -> None:
-        """Told by a worker whose job is done, to its last line."""
-        with self._lock:
-            worker.pending -= 1
+            worker.pending += change
 
     def retired(self, worker: Worker) -> bool:
         """Whether an idle worker may end: not if it was just handed a job."""
