@@ -207,11 +207,9 @@ def _guarded(guards: Sequence[Middleware], step: Inner) -> Inner:
 def _boundary(index: int, inner: Inner, guard: Middleware | None) -> Inner:
     """Settles what the guard just inside failed with, and remembers what passes out."""
 
-    outermost = index == 0
-
     async def boundary(call: Call) -> Any:
         info = call.info
-        if outermost:
+        if index == 0:
             if info._entered:
                 raise RuntimeError(TWICE)
             info._entered = True

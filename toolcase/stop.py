@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 import anyio.lowlevel
@@ -78,13 +78,11 @@ class Stop:
         self._over()
 
 
-class _Scope:
+class _Scope(NamedTuple):
     """Where a call runs on trio."""
 
-    __slots__ = ("scope", "task")
-
-    def __init__(self, task: Any) -> None:
-        self.task, self.scope = task, anyio.CancelScope()
+    task: Any
+    scope: anyio.CancelScope
 
 
 async def _in_scope(inner: Inner, call: Call) -> Any:
@@ -92,7 +90,7 @@ async def _in_scope(inner: Inner, call: Call) -> Any:
     if parent is not None and parent.info._home is not None and parent.info._home.task is task:
         call.info._home = parent.info._home
         return await inner(call)
-    home = call.info._home = _Scope(task)
+    home = call.info._home = _Scope(task, anyio.CancelScope())
     with home.scope:
         return await inner(call)
     raise _cut_off(call)
