@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import msgspec
 
+from toolcase.errors import message_of
 from toolcase.events import log_fault
+from toolcase.plain import printable
 from toolcase.secrets import Secrets
 
 SLOW_SECONDS = 10.0
@@ -41,29 +44,38 @@ class PluginFailed(msgspec.Struct, frozen=True, kw_only=True):
         return f"plugin {self.plugin!r}{of} is out of order: {self.said}{mend}"
 
 
-def fault_of(name: str, distribution: str, during: str, error: BaseException, mend: str) -> PluginFailed:
-    """The record of it; an error of ours brings its own mend."""
-    said = " ".join(f"{type(error).__name__}: {error}".split())
-    if isinstance(error, PluginError):
-        said, mend = error.said, error.mend or mend
-    return PluginFailed(
-        plugin=name, distribution=distribution, during=during, said=said, mend=mend, error=error
-    )
+def said_of(error: BaseException, secrets: Secrets) -> str:
+    """What is wrong, in one line; of an error alone in its group, what that says."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    said = error.said if isinstance(error, PluginError) else f"{type(error).__name__}: {message_of(error)}"
+    return printable(secrets.redact(" ".join(said.split())))
 
 
-def log(fault: PluginFailed) -> None:
+def log(fault: PluginFailed, secrets: Secrets) -> None:
     """One warning, with the traceback of what a plugin raised itself."""
-    ours = isinstance(fault.error, PluginError)
-    log_fault(str(fault), None if ours else fault.error, Secrets())
+    log_fault(str(fault), None if isinstance(fault.error, PluginError) else fault.error, secrets)
+
+
+def note_secrets(secrets: Secrets, value: Any, *, hidden: bool = False, depth: int = 10) -> None:
+    """Take in what is of a secret type in settings, or stands under a name that tells that it is one."""
+    if hasattr(type(value), "get_secret_value") or (hidden and isinstance(value, str | bytes)):
+        with suppress(ValueError, TypeError):  # too short to be masked, or no text
+            secrets.add(value)
+    elif isinstance(value, list | tuple) and depth:
+        for item in value:
+            note_secrets(secrets, item, hidden=hidden, depth=depth - 1)
+    elif depth:
+        fields = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
+        for name, item in fields.items():
+            note_secrets(secrets, item, hidden=hidden or secrets.hides(str(name)), depth=depth - 1)
 
 
 @contextmanager
-def watched(name: str) -> Iterator[None]:
+def watched(name: str, seconds: float = SLOW_SECONDS) -> Iterator[None]:
     """Name the plugin in the log if it takes long: from outside, a host that waits for it looks dead."""
-    said = (
-        f"plugin {name!r} still loads after {SLOW_SECONDS:g} s; run `toolcase doctor` to see where it hangs"
-    )
-    timer = threading.Timer(SLOW_SECONDS, log_fault, [said, None, Secrets()])
+    said = f"plugin {name!r} still loads after {seconds:g} s; run `toolcase doctor` to see where it hangs"
+    timer = threading.Timer(seconds, log_fault, [said, None, Secrets()])
     timer.daemon = True
     timer.start()
     try:
