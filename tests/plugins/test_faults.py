@@ -131,7 +131,7 @@ class TestNoteSecrets:
 class TestWatched:
     """Naming a plugin that takes long."""
 
-    def test_names_one_that_still_loads(self, caplog):
+    def test_names_one_that_still_loads(self):
         told = threading.Event()
 
         class Tells(logging.Handler):
@@ -149,22 +149,23 @@ class TestWatched:
         assert said == [expected]
 
     def test_says_nothing_of_one_that_has_loaded(self, logged):
-        before = threading.active_count()
+        before = set(threading.enumerate())
 
         with watched("quick"):
-            assert threading.active_count() == before + 1
-            (timer,) = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+            (timer,) = set(threading.enumerate()) - before
         timer.join(10)
 
+        assert (timer.interval, timer.daemon) == (SLOW_SECONDS, True)
         assert not timer.is_alive()
-        assert timer.interval == SLOW_SECONDS
-        assert timer.daemon
         assert logged == []
 
-    def test_says_nothing_of_one_that_has_failed(self):
-        with pytest.raises(ValueError), watched("fails"):
-            (timer,) = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
-            raise ValueError
+    def test_says_nothing_of_one_that_has_failed(self, logged):
+        before = set(threading.enumerate())
 
+        with pytest.raises(ValueError), watched("fails"):
+            (timer,) = set(threading.enumerate()) - before
+            raise ValueError
         timer.join(10)
+
         assert not timer.is_alive()
+        assert logged == []
