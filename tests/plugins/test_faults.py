@@ -51,6 +51,7 @@ class Mute(Exception):
         (ValueError("two\n  lines"), "ValueError: two lines"),
         (ValueError("red \x1b[31m"), "ValueError: red \\x1b[31m"),
         (PluginError("it is broken", "mend it"), "it is broken"),
+        (KeyError(), "KeyError"),
         (Mute(), "Mute: <no message: it raised RuntimeError>"),
         (ExceptionGroup("one", [ExceptionGroup("one", [ValueError("no")])]), "ValueError: no"),
         (ExceptionGroup("two", [ValueError("a"), KeyError("b")]), "ExceptionGroup: two (2 sub-exceptions)"),

@@ -49,7 +49,7 @@ def said_of(error: BaseException, secrets: Secrets) -> str:
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     said = error.said if isinstance(error, PluginError) else f"{type(error).__name__}: {message_of(error)}"
-    return printable(secrets.redact(" ".join(said.split())))
+    return printable(secrets.redact(" ".join(said.split()).removesuffix(":")))
 
 
 def log(fault: PluginFailed, secrets: Secrets) -> None:

@@ -115,5 +115,7 @@ def _tables(file: Path) -> dict[str, Any]:
     tables = tables if isinstance(tables, dict) else {"plugins": tables}
     for name, table in tables.items():
         if not isinstance(table, dict):
-            raise ValueError(f"[tool.toolcase.plugins] in {file} holds tables, and {name!r} is none")
+            raise ValueError(  # noqa: TRY004  it is the file that is wrong
+                f"[tool.toolcase.plugins] in {file} holds tables, and {name!r} is none"
+            )
     return tables

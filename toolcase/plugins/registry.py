@@ -67,6 +67,7 @@ class PluginRegistry:
         note_secrets(self._secrets, self._settings)
         self._loaded: dict[str, LoadedPlugin] = {}
         self._missed: list[PluginError] = []
+        self._telling = 0
         self._registries: list[Registry] = []
         self._loop: Any = None
         # What belongs to that loop: how many registries are entered, what has started, who is at it.
@@ -377,18 +378,21 @@ class PluginRegistry:
             missed.__cause__ = error
             self._missed.append(missed)
         if self._on_fault is not None:
+            self._telling += 1
             try:
                 self._on_fault(fault)
             except Exception as raised:  # noqa: BLE001  foreign code
                 log_fault("on_fault of the plugins failed", raised, self._secrets)
+            finally:
+                self._telling -= 1
 
     def _unreadable(self, place: str, error: Exception) -> None:
         said = f"its metadata cannot be read: {message_of(error)}"
         self._report("find", place, PluginError(said, "install it again, or uninstall it"))
 
     def _raise_missed(self) -> None:
-        missed, self._missed = self._missed, []
-        if missed:
+        if self._missed and not self._telling:  # not to a listener that asks us: it is no host
+            missed, self._missed = self._missed, []
             raise missed[0]
 
     def _hint(self, name: str, known: Collection[str]) -> str:
