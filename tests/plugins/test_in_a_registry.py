@@ -84,7 +84,7 @@ async def test_one_that_fails_to_start_has_its_tools_switched_off(started):
         )
 
 
-async def test_one_that_fails_while_it_runs_has_its_tools_switched_off_and_the_host_goes_on(self, started):
+async def test_one_that_fails_while_it_runs_has_its_tools_switched_off_and_the_host_goes_on(started):
     started.plugins.register(crashes_after(3), required=True)
     started.add("b", needs=["crashes"], tools=[tool_named("y")])
     started.add("c", tools=[tool_named("z")])
