@@ -2,8 +2,11 @@
 
 import logging
 import threading
+from dataclasses import dataclass
 from types import SimpleNamespace
 
+import msgspec
+import pydantic
 import pytest
 from pydantic import SecretStr
 
@@ -80,6 +83,20 @@ def test_the_log_has_no_traceback_of_what_we_say_ourselves(logged):
     assert logged == [str(fault())]
 
 
+class Model(pydantic.BaseModel):
+    token: str = ""
+    inside: object = None
+
+
+@dataclass(slots=True)
+class Dataclass:
+    token: object
+
+
+class Struct(msgspec.Struct):
+    token: str
+
+
 class TestNoteSecrets:
     """What is kept out of all that is told, because settings tell that it is secret."""
 
@@ -92,7 +109,10 @@ class TestNoteSecrets:
             {"servers": [{"password": "hunter2hunter2"}]},
             {"tokens": {}, "passwords": ("x", "hunter2hunter2")},
             {"credentials": {"user": "hunter2hunter2"}},
-            SimpleNamespace(login=SimpleNamespace(token="hunter2hunter2")),
+            Model(token="hunter2hunter2"),
+            Model(inside=Dataclass(token="hunter2hunter2")),
+            Model(inside=Struct(token="hunter2hunter2")),
+            Model(inside=Dataclass(token=[SecretStr("hunter2hunter2")])),
         ],
     )
     def test_takes_in_what_its_name_or_type_tells(self, settings):
@@ -103,7 +123,14 @@ class TestNoteSecrets:
         assert secrets.redact("hunter2hunter2") == "[redacted]"
 
     @pytest.mark.parametrize(
-        "settings", [{"url": "hunter2hunter2"}, {"token": 12345678}, "hunter2hunter2", 5]
+        "settings",
+        [
+            {"url": "hunter2hunter2"},
+            {"token": 12345678},
+            {"inside": SimpleNamespace(token="hunter2hunter2")},  # it may lead anywhere
+            "hunter2hunter2",
+            5,
+        ],
     )
     def test_leaves_the_rest(self, settings):
         secrets = Secrets()

@@ -1,13 +1,12 @@
 """Plugins started and stopped with the registry in which they are installed."""
 
 import asyncio
-from contextlib import asynccontextmanager
 
 import anyio
 import pytest
 
-from plugins.workers import Started, tool_named
-from toolcase import PluginError, PluginManifest, Registry, hookimpl
+from plugins.workers import Started, crashes_after, tool_named
+from toolcase import PluginError, Registry
 from toolcase.testing import cancel_at_every_await
 
 
@@ -164,28 +163,3 @@ def test_a_registry_cancelled_anywhere_leaves_nothing_and_stops_what_had_started
     report = cancel_at_every_await(scenario, backend=backend, check=check)
 
     assert report.suspensions > 4
-
-
-def crashes_after(seconds):
-    class Crashes:
-        @hookimpl
-        def toolcase_plugin(self):
-            return PluginManifest(name="crashes")
-
-        @hookimpl
-        def toolcase_tools(self):
-            return [tool_named("x")]
-
-        @hookimpl
-        @asynccontextmanager
-        async def toolcase_lifespan(self):
-            async def fails():
-                await anyio.sleep(seconds)
-                raise ConnectionError("lost")
-
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(fails)
-                yield
-                tasks.cancel_scope.cancel()
-
-    return Crashes()

@@ -1,5 +1,6 @@
 """The plugins of one application: found, kept from breaking their host, asked, placed."""
 
+import threading
 from types import SimpleNamespace
 
 import anyio
@@ -457,6 +458,34 @@ class TestLoad:
     def test_a_limit_that_is_none_is_refused(self, setting, make, site):
         with pytest.raises(ValueError, match=f"^{setting} must be above 0 seconds, got 0"):
             make(**{setting: 0})
+
+
+def watches(name):
+    """The timers that will name this plugin in the log."""
+    timers = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+    return [timer for timer in timers if timer.args[0].startswith(f"plugin {name!r} still loads")]
+
+
+class TestSlow:
+    """One that takes long is named in the log, wherever it hangs."""
+
+    @pytest.mark.parametrize("hook", ["plugin", "tools", "middleware", "ports", "commands"])
+    def test_in_a_hook(self, hook):
+        seen = []
+        plugins = PluginRegistry()
+        watched = hookimpl(lambda: seen.append(len(watches("slow"))))
+
+        plugins.register(SimpleNamespace(**{f"toolcase_{hook}": watched}), name="slow")
+
+        assert plugins.loaded
+        assert seen == [1]
+
+    def test_while_it_is_imported(self, install):
+        install(Shipped("slow", "import threading\nseen = threading.enumerate()\n" + GREETS.code))
+
+        seen = PluginRegistry.load().loaded["slow"].plugin.seen
+
+        assert [timer for timer in seen if "'slow' still loads" in str(getattr(timer, "args", ""))]
 
 
 class TestTold:

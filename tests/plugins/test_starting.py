@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from plugins.workers import Started
+from plugins.workers import Started, crashes_after
 from toolcase import ExecutionContext, PluginError, PluginManifest, PluginRegistry, hookimpl
 from toolcase.testing import cancel_at_every_await, current_clock
 
@@ -139,6 +139,38 @@ async def test_if_one_that_is_required_fails_those_that_had_started_are_stopped(
         await started.plugins.initialize_all()
 
     assert started.log == ["+a", "+b", "-b", "-a"]
+
+
+async def test_one_that_is_required_and_fails_keeps_those_after_it_from_starting():
+    started = Started(required=True)
+    started.add("a", start=ConnectionError("refused"))
+    started.add("b", start=99)
+
+    with pytest.raises(PluginError):
+        await started.plugins.initialize_all()
+
+    assert current_clock().now == 0
+
+
+async def test_one_that_is_required_and_dies_while_others_start_is_an_error(started):
+    started.plugins.register(crashes_after(3), required=True)
+    started.add("late", start=5)
+
+    with pytest.raises(PluginError, match="^plugin 'crashes' is required: ConnectionError: lost"):
+        await started.plugins.initialize_all()
+
+    assert started.log == ["+late", "-late"]
+
+
+async def test_one_that_is_required_and_dies_while_it_runs_is_told_and_nothing_is_raised(started):
+    started.plugins.register(crashes_after(3), required=True)
+    await started.plugins.initialize_all()
+
+    await anyio.sleep(4)
+
+    assert started.plugins.loaded == {}
+    assert started.faults() == [("crashes", "run", "ConnectionError: lost")]
+    await started.plugins.shutdown_all()
 
 
 async def test_if_a_later_one_that_is_required_fails_those_started_before_go_on():

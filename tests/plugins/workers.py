@@ -1,8 +1,10 @@
 """Plugins that note when they start and stop, and do there what they are told to."""
 
+from contextlib import asynccontextmanager
+
 import anyio
 
-from toolcase import Plugin, PluginManifest, PluginRegistry
+from toolcase import Plugin, PluginManifest, PluginRegistry, hookimpl
 
 
 class Worker(Plugin):
@@ -55,3 +57,28 @@ def tool_named(name):
 
     function.__name__ = name
     return function
+
+
+def crashes_after(seconds):
+    class Crashes:
+        @hookimpl
+        def toolcase_plugin(self):
+            return PluginManifest(name="crashes")
+
+        @hookimpl
+        def toolcase_tools(self):
+            return [tool_named("x")]
+
+        @hookimpl
+        @asynccontextmanager
+        async def toolcase_lifespan(self):
+            async def fails():
+                await anyio.sleep(seconds)
+                raise ConnectionError("lost")
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(fails)
+                yield
+                tasks.cancel_scope.cancel()
+
+    return Crashes()

@@ -18,6 +18,9 @@ SLOW_SECONDS = 10.0
 """After so long a plugin that still loads is named in the log: it may never end."""
 
 
+_FIELDS = ("__pydantic_fields__", "__dataclass_fields__", "__struct_fields__")
+
+
 class PluginError(Exception):
     """A plugin cannot be used: what is wrong, and in `mend` what to do about it."""
 
@@ -57,7 +60,7 @@ def log(fault: PluginFailed, secrets: Secrets) -> None:
     log_fault(str(fault), None if isinstance(fault.error, PluginError) else fault.error, secrets)
 
 
-def note_secrets(secrets: Secrets, value: Any, *, hidden: bool = False, depth: int = 10) -> None:
+def note_secrets(secrets: Secrets, value: Any, *, hidden: bool = False, depth: int = 6) -> None:
     """Take in what is of a secret type in settings, or stands under a name that tells that it is one."""
     if hasattr(type(value), "get_secret_value") or (hidden and isinstance(value, str | bytes)):
         with suppress(ValueError, TypeError):  # too short to be masked, or no text
@@ -66,7 +69,8 @@ def note_secrets(secrets: Secrets, value: Any, *, hidden: bool = False, depth: i
         for item in value:
             note_secrets(secrets, item, hidden=hidden, depth=depth - 1)
     elif depth:
-        fields = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
+        named = next((getattr(type(value), names) for names in _FIELDS if hasattr(type(value), names)), ())
+        fields = value if isinstance(value, Mapping) else {name: getattr(value, name) for name in named}
         for name, item in fields.items():
             note_secrets(secrets, item, hidden=hidden or secrets.hides(str(name)), depth=depth - 1)
 

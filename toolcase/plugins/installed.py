@@ -118,4 +118,4 @@ def _tables(file: Path) -> dict[str, Any]:
             raise ValueError(  # noqa: TRY004  it is the file that is wrong
                 f"[tool.toolcase.plugins] in {file} holds tables, and {name!r} is none"
             )
-    return tables
+    return dict(tables)

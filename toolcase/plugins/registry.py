@@ -183,9 +183,8 @@ class PluginRegistry:
         """
         self._settle()
         async with self._in_turn(), AsyncExitStack() as starting:
-            while waiting := [plugin for plugin in self._ordered() if not plugin.started]:
+            while waiting := [plugin for plugin in self._asked() if not plugin.started]:
                 await self._start(waiting[0], context or ExecutionContext(), starting)
-            self._asked()
             self._started.push_async_callback(starting.pop_all().aclose)
 
     async def shutdown_all(self) -> None:
@@ -321,10 +320,11 @@ class PluginRegistry:
             self._report("stop", plugin.name, error, plugin.found)
 
     def _crashed(self, plugin: LoadedPlugin, error: BaseException) -> None:
-        plugin.lifespan = None
+        plugin.lifespan, missed = None, [*self._missed]
         self._drop("run", plugin, error)
         self._ordered()  # those that depend on it are out too
-        self._missed.clear()  # there is nobody to raise it to
+        if self._turn is None:
+            self._missed = missed  # nobody starts plugins now, to whom it could be raised
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
