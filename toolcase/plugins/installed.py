@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, distributions
 from itertools import chain
@@ -53,6 +54,16 @@ def find(report: Callable[[str, Exception], None]) -> list[Found]:
         except Exception as error:  # noqa: BLE001  what anybody may have installed
             report(_place(distribution), error)
     return sorted(chain(*found.values()), key=lambda each: (each.entry.name, each.distribution))
+
+
+def left_out(names: Collection[str]) -> dict[str, str]:
+    """The plugins that the environment leaves out, each with the variable that does so."""
+    disabled, only = (
+        {name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()}
+        for variable in (DISABLE, LOAD)
+    )
+    out = {name: LOAD for name in names if only and name not in only}
+    return out | {name: DISABLE for name in names if name in disabled or "*" in disabled}
 
 
 def _place(distribution: Distribution) -> str:

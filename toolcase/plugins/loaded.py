@@ -164,10 +164,10 @@ def configure(plugin: LoadedPlugin, given: Any) -> None:
 
 def ask_offers(plugin: LoadedPlugin) -> None:
     """Ask it for its tools, middleware, ports and commands; PluginError if they are something else."""
-    tools = _several(plugin, "toolcase_tools", "tools", callable)
+    tools = _several(plugin, "toolcase_tools", None)
     plugin.tools = tuple(made if issubclass(type(made), Tool) else tool_of(made) for made in tools)
-    plugin.ports = _several(plugin, "toolcase_ports", "PortFactory", _is(PortFactory))
-    plugin.commands = _several(plugin, "toolcase_commands", "Command", _is(Command))
+    plugin.ports = _several(plugin, "toolcase_ports", PortFactory)
+    plugin.commands = _several(plugin, "toolcase_commands", Command)
     middleware = plugin.ask("toolcase_middleware", settings=plugin.settings)
     if middleware is not None:
         if not isinstance(middleware, Mapping) or not all(map(callable, middleware.values())):
@@ -183,13 +183,9 @@ def ask_offers(plugin: LoadedPlugin) -> None:
         raise PluginError(f"it offers {' '.join(map(repr, twice[0]))} twice", "give each a name of its own")
 
 
-def _is(kind: type) -> Callable[[Any], bool]:
-    """A test that asks an object's type and not the object, which may say anything."""
-    return lambda item: issubclass(type(item), kind)
-
-
-def _several(plugin: LoadedPlugin, hook: str, wanted: str, fits: Callable[[Any], bool]) -> tuple[Any, ...]:
-    given = plugin.ask(hook, settings=plugin.settings)
+def _several(plugin: LoadedPlugin, hook: str, kind: type | None) -> tuple[Any, ...]:
+    """What it gives to one hook: all of that kind, or callable."""
+    given, wanted = plugin.ask(hook, settings=plugin.settings), kind.__name__ if kind else "tools"
     if given is None:
         return ()
     single = isinstance(given, str) or not isinstance(given, Iterable)
@@ -197,6 +193,6 @@ def _several(plugin: LoadedPlugin, hook: str, wanted: str, fits: Callable[[Any],
     if len(items) > MOST_OFFERS:
         raise PluginError(f"its {hook} gave more than {MOST_OFFERS:,} {wanted}", "give fewer")
     for item in items:
-        if not fits(item):
+        if not (issubclass(type(item), kind) if kind else callable(item)):  # whatever it says of itself
             raise PluginError(f"its {hook} gave {shown_value(item)}", f"return a list of {wanted}")
     return items

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
@@ -21,7 +20,7 @@ from toolcase.errors import message_of
 from toolcase.events import log_fault
 from toolcase.hooks import Command, PluginType
 from toolcase.plugins.faults import PluginError, PluginFailed, log, note_secrets, said_of, watched
-from toolcase.plugins.installed import DISABLE, LOAD, Found, configured, find, mend_of
+from toolcase.plugins.installed import DISABLE, Found, configured, find, left_out, mend_of
 from toolcase.plugins.lifespan import Lifespan
 from toolcase.plugins.loaded import LoadedPlugin, ask_offers, configure, take
 from toolcase.registry import Registry
@@ -70,9 +69,8 @@ class PluginRegistry:
         self._telling = 0
         self._registries: list[Registry] = []
         self._loop: Any = None
-        # What belongs to that loop: how many registries are entered, what has started, who is at it.
-        self._entered, self._started = 0, AsyncExitStack()
-        self._turn: anyio.Event | None = None
+        self._started: AsyncExitStack  # this and `_turn` belong to that loop: see `_settle`
+        self._turn: anyio.Lock
 
     @classmethod
     def load(
@@ -182,7 +180,7 @@ class PluginRegistry:
         event loop.
         """
         self._settle()
-        async with self._in_turn(), AsyncExitStack() as starting:
+        async with self._turn, AsyncExitStack() as starting:
             while waiting := [plugin for plugin in self._asked() if not plugin.started]:
                 await self._start(waiting[0], context or ExecutionContext(), starting)
             self._started.push_async_callback(starting.pop_all().aclose)
@@ -191,7 +189,7 @@ class PluginRegistry:
         """Stop all that have started, the last one first; each gets its turn, whatever another does."""
         self._settle()
         with shielded(math.inf):
-            async with self._in_turn():
+            async with self._turn:
                 started, self._started = self._started, AsyncExitStack()
                 await started.aclose()
 
@@ -200,7 +198,7 @@ class PluginRegistry:
     def _load(self, required: Collection[str]) -> None:
         found = find(self._unreadable)
         names = {each.entry.name for each in found}
-        out = _left_out(names)
+        out = left_out(names)
         self.left_out = MappingProxyType(out)
         for each in found:
             if (name := each.entry.name) not in out:
@@ -238,16 +236,10 @@ class PluginRegistry:
             graph = {name: self._loaded[name].manifest.dependencies for name in sorted(self._loaded)}
             lacks = [(name, need) for name, needs in graph.items() for need in needs if need not in graph]
             for name, need in lacks[:1]:
-                mend = (
-                    "mend that one"
-                    if any(fault.plugin == need for fault in self.faults)
-                    else self._hint(need, graph)
-                )
-                self._drop(
-                    "hooks",
-                    self._loaded[name],
-                    PluginError(f"it depends on plugin {need!r}, which is not there", mend),
-                )
+                known = any(fault.plugin == need for fault in self.faults)
+                mend = "mend that one" if known else self._hint(need, graph)
+                lack = PluginError(f"it depends on plugin {need!r}, which is not there", mend)
+                self._drop("hooks", self._loaded[name], lack)
             if not lacks:
                 try:
                     return [self._loaded[name] for name in TopologicalSorter(graph).static_order()]
@@ -271,8 +263,8 @@ class PluginRegistry:
 
     def _refuse_taken(self, plugin: LoadedPlugin) -> None:
         for other in self._loaded.values():
-            if other is not plugin and other.asked:
-                for kind, name in sorted({*plugin.offers()} & {*other.offers()}):
+            for kind, name in sorted({*plugin.offers()} & {*other.offers()}):
+                if other is not plugin:
                     said = f"it offers {kind} {name!r}, as plugin {other.name!r} does"
                     raise PluginError(said, "keep one of the two")
 
@@ -285,22 +277,10 @@ class PluginRegistry:
             raise RuntimeError(
                 "these plugins are in use in another event loop that still runs; load them for each loop"
             )
-        self._loop = loop
-        self._entered, self._started, self._turn = 0, AsyncExitStack(), None
+        self._loop, self._entered, self._started = loop, 0, AsyncExitStack()
+        self._turn = anyio.Lock(fast_acquire=True)  # who stops them must not be cancelled where none waits
         for plugin in self._loaded.values():
             plugin.started, plugin.lifespan = False, None
-
-    @asynccontextmanager
-    async def _in_turn(self) -> AsyncIterator[None]:
-        """Start and stop for one at a time, without a wait for the first."""
-        while self._turn is not None:
-            await self._turn.wait()
-        self._turn = turn = anyio.Event()
-        try:
-            yield
-        finally:
-            self._turn = None
-            turn.set()
 
     async def _start(self, plugin: LoadedPlugin, context: ExecutionContext, starting: AsyncExitStack) -> None:
         plugin.started = True
@@ -323,7 +303,7 @@ class PluginRegistry:
         plugin.lifespan, missed = None, [*self._missed]
         self._drop("run", plugin, error)
         self._ordered()  # those that depend on it are out too
-        if self._turn is None:
+        if not self._turn.locked():
             self._missed = missed  # nobody starts plugins now, to whom it could be raised
 
     @asynccontextmanager
@@ -400,13 +380,3 @@ class PluginRegistry:
         out = {fault.plugin for fault in self.faults}
         said = nearest(name, known) or f"there is {', '.join(sorted(known)) or 'none'}"
         return f"{said}, and out of order is {', '.join(sorted(out))}" if out else said
-
-
-def _left_out(names: Collection[str]) -> dict[str, str]:
-    """The plugins that the environment leaves out, each with the variable that does so."""
-    disabled, only = (
-        {name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()}
-        for variable in (DISABLE, LOAD)
-    )
-    out = {name: LOAD for name in names if only and name not in only}
-    return out | {name: DISABLE for name in names if name in disabled or "*" in disabled}
