@@ -163,20 +163,20 @@ class TestOrder:
         assert log == []
 
     async def test_a_chain_is_compiled_once(self):
-        registry, bound = Registry(), []
+        registry, placed = Registry(), []
 
-        class Bound(RetryMiddleware):
-            def bind(self, tool, inner):
-                bound.append(tool.name)
-                return inner
+        class Placed(TimeoutMiddleware):
+            def with_limit(self, *, seconds, kind):
+                placed.append(kind)
+                return self
 
-        registry.use(Bound())
+        registry.use(Placed(5))
         registry.add(Script(Give()).tool("t"))
 
         await registry.call("t")
         await registry.call("t")
 
-        assert bound == ["t"]
+        assert placed == ["attempt"]
 
 
 class TestScope:

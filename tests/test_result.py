@@ -496,7 +496,7 @@ class TestSizes:
             (["x" * 11], "13"),
             (["\0\0"], "16"),
             ({"a": {"b": "c"}}, "15"),
-            (Model(thing="x" * 11), "21"),
+            (Model(thing="x" * 11), "18"),
         ],
     )
     def test_what_is_larger_is_refused(self, value, size):

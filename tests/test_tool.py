@@ -169,7 +169,7 @@ class TestFunction:
         assert repr(tool(name="back")(plain)) == f"<tool 'back' of {plain!r}>"
 
     def test_nobody_renames_it(self):
-        with pytest.raises(AttributeError):
+        with pytest.raises(AttributeError, match=r"keeps its name; make another one: with_options\(name="):
             add.name = "plus"
 
 

@@ -9,7 +9,8 @@ from typing import Any, NoReturn, TypeVar
 
 import anyio
 
-from toolcase.threads import wakeup
+from toolcase.clock import current_loop
+from toolcase.threads import poster
 
 T = TypeVar("T")
 
@@ -96,17 +97,17 @@ class CancellationToken:
 
     async def wait(self) -> None:
         """Wait until it is cancelled, by whichever thread."""
-        wait, post, wake = wakeup()
-        remove = self.on_cancel(lambda: post(wake))
+        called, post = anyio.Event(), poster(current_loop())
+        remove = self.on_cancel(lambda: post(called.set))
         try:
-            await wait()
+            await called.wait()
         finally:
             remove()
 
     async def interrupt(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run it to its end, or cancel it with the token: RunCancelled then, once it has stopped."""
         self.raise_if_cancelled()
-        _, post, _ = wakeup()
+        post = poster(current_loop())
         with anyio.CancelScope() as scope:
             remove = self.on_cancel(lambda: post(scope.cancel))
             try:

@@ -120,11 +120,11 @@ def compile_chain(tool: Tool[..., Any], used: Iterable[Used], *, validate: bool 
     stages = arrange(tool, used)
     step = invoker(tool)
     for middleware in reversed(stages[Stage.ACT]):
-        step = _layer(middleware, tool, step)
+        step = _layer(middleware, step)
     _warn_of_order(tool, stages[Stage.ACT])
-    step = _guarded(stages[Stage.GUARD], tool, step)
+    step = _guarded(stages[Stage.GUARD], step)
     step = _admitted(tool, step, validate=validate)
-    return _observed(stages[Stage.OBSERVE], step, (*stages[Stage.GUARD],))
+    return _observed(stages[Stage.OBSERVE], step, next(iter(stages[Stage.GUARD]), None))
 
 
 def flat(middleware: Iterable[Any]) -> Iterator[Middleware]:
@@ -146,23 +146,13 @@ def compile_refusal(name: str, used: Iterable[Used], error: Exception) -> Inner:
         finally:
             del error  # it holds the frames that it came through, and these hold us
 
-    observers = [
-        entry.middleware
-        for entry in used
-        if entry.matches(name) and stage_of(entry.middleware) is Stage.OBSERVE
-    ]
-    return _observed(observers, refuse, ())
+    around = (entry.middleware for entry in used if entry.matches(name))
+    observers = [middleware for middleware in around if stage_of(middleware) is Stage.OBSERVE]
+    return _observed(observers, refuse, None)
 
 
-def _layer(middleware: Middleware, tool: Tool[..., Any], inner: Inner) -> Inner:
-    """A middleware around inner, with no coroutine of ours in between.
-
-    One with `bind(tool, inner) -> step` settles at compile time what it otherwise asks at every call.
-    """
-    bind = getattr(middleware, "bind", None)
-    if bind is not None:
-        step: Inner = bind(tool, inner)
-        return step
+def _layer(middleware: Middleware, inner: Inner) -> Inner:
+    """A middleware around inner, with no coroutine of ours in between."""
     return lambda call: middleware(call, inner)
 
 
@@ -175,21 +165,18 @@ def _with_limits(acting: list[Middleware], seconds: float | None) -> list[Middle
     That is the innermost limit inside all retries; where there is none, one more.
     """
     placed: list[Middleware] = []
-    kind, sought = "attempt", seconds
+    inside = True
     for middleware in reversed(acting):
-        if getattr(middleware, "repeats", False):
-            if sought is not None:
-                placed.insert(0, ToolsOwnTimeout(sought))
-            kind, sought = "total", None
+        inside = inside and not getattr(middleware, "repeats", False)
         with_limit = getattr(middleware, "with_limit", None)
         if with_limit is None:
             placed.append(middleware)
+        elif inside:
+            placed.append(with_limit(seconds=seconds, kind="attempt"))
+            seconds = None
         else:
-            placed.append(with_limit(seconds=sought, kind=kind))
-            sought = None
-    if sought is not None:
-        placed.insert(0, ToolsOwnTimeout(sought))
-    return placed[::-1]
+            placed.append(with_limit(kind="total"))
+    return [*reversed(placed), *([] if seconds is None else [ToolsOwnTimeout(seconds)])]
 
 
 def _warn_of_order(tool: Tool[..., Any], acting: Sequence[Middleware]) -> None:
@@ -206,15 +193,13 @@ def _warn_of_order(tool: Tool[..., Any], acting: Sequence[Middleware]) -> None:
 # GUARD
 
 
-def _guarded(guards: Sequence[Middleware], tool: Tool[..., Any], step: Inner) -> Inner:
+def _guarded(guards: Sequence[Middleware], step: Inner) -> Inner:
     """The guards around step, with a boundary inside each."""
-    for index in reversed(range(len(guards))):
-        guard = guards[index]
-        step = _boundary(index + 1, step, guards[index + 1] if index + 1 < len(guards) else None)
-        step = _layer(guard, tool, step)
-        if getattr(guard, "needs_frozen", False) and not any(
-            getattr(outer, "needs_frozen", False) for outer in guards[:index]
-        ):
+    relying = next((guard for guard in guards if getattr(guard, "needs_frozen", False)), None)
+    for index, guard in reversed(list(enumerate(guards))):
+        step = _boundary(index + 1, step, next(iter(guards[index + 1 :]), None))
+        step = _layer(guard, step)
+        if guard is relying:
             step = _frozen(step)
     return step
 
@@ -222,35 +207,27 @@ def _guarded(guards: Sequence[Middleware], tool: Tool[..., Any], step: Inner) ->
 def _boundary(index: int, inner: Inner, guard: Middleware | None) -> Inner:
     """Settles what the guard just inside failed with, and remembers what passes out."""
 
-    outermost = index == 0
-
     async def boundary(call: Call) -> Any:
         info = call.info
-        if outermost:
+        if index == 0:
             if info._entered:
                 raise RuntimeError(TWICE)
             info._entered = True
+        error: BaseException | None = None
         try:
             value = await inner(call)
-        except BaseException as raised:
-            error: BaseException | None = raised
+        except BaseException as raised:  # noqa: BLE001  it goes on below
+            value, error = None, raised
             if guard is not None and isinstance(raised, Exception) and not isinstance(raised, ToolError):
                 try:
                     error = await _settled(call, index, guard, raised)
-                except BaseException as passing:
-                    info._passed, info._value, info._error = index, None, passing
-                    raise
-            if error is raised:
-                info._passed, info._value, info._error = index, None, error
-                raise
-        else:
-            info._passed, info._value, info._error = index, value, None
-            return value
-        # Outside the except block, so that what is raised here keeps its own context.
-        info._passed, info._error = index, error
+                except BaseException as passing:  # noqa: BLE001  likewise
+                    error = passing
+                value = info._value
+        info._passed, info._value, info._error = index, value, error
         if error is None:
-            return info._value
-        try:
+            return value
+        try:  # outside the except block, so that what is raised here keeps its own context
             raise error
         finally:
             del error
@@ -293,7 +270,7 @@ def _admitted(tool: Tool[..., Any], inner: Inner, *, validate: bool) -> Inner:
         call._validated = checked(call.given)  # type: ignore[arg-type]
         if call.limit is None:
             return inner(call)
-        return limited(inner, call.limit, kind="total")(call)
+        return limited(inner, call, call.limit, "total")
 
     return admit
 
@@ -301,11 +278,10 @@ def _admitted(tool: Tool[..., Any], inner: Inner, *, validate: bool) -> Inner:
 # OBSERVE
 
 
-def _observed(observers: Sequence[Middleware], step: Inner, guards: Sequence[Middleware]) -> Inner:
-    """The outermost boundary, and the observers around it."""
-    first = guards[0] if guards else None
-    if not observers:
-        return _boundary(0, step, first) if first is not None else step
+def _observed(observers: Sequence[Middleware], step: Inner, first: Middleware | None) -> Inner:
+    """The boundary outside the first guard, and the observers around it."""
+    if not observers and first is None:
+        return step
     step = _boundary(0, step, first)
     for observer in reversed(observers):
         step = _isolated(observer, step)

@@ -80,11 +80,8 @@ class Resource(Part, frozen=True, kw_only=True, tag="resource"):
 
 def parts_of(value: Any) -> tuple[Part, ...]:
     """A tool's value as parts; a list or tuple is taken apart if a part is in it, else it is JSON data."""
-    if issubclass(type(value), list | tuple) and any(
-        issubclass(kind, Part) for kind in set(map(type, value))
-    ):
-        return tuple(_part(item) for item in value)
-    return (_part(value),)
+    kinds = set(map(type, value)) if issubclass(type(value), list | tuple) else ()
+    return tuple(map(_part, value if any(issubclass(kind, Part) for kind in kinds) else [value]))
 
 
 def as_text(value: Any) -> str:

@@ -7,14 +7,16 @@ import re
 import textwrap
 from itertools import chain
 
-_SECTION = re.compile(
-    r"(args|arguments|parameters|params|returns?|yields?|raises|examples?|notes?):\s*$", re.IGNORECASE
+_WAYS = re.IGNORECASE | re.MULTILINE
+
+_END = re.compile(
+    r"^(?:(?:args|arguments|parameters|params|returns?|yields?|raises|examples?|notes?):[ \t]*$"
+    r"|:\w+(?:\s[^:\n]*)?:|>>>|.*\n-{3,}[ \t]*$)",
+    _WAYS,
 )
-_ANY_FIELD = re.compile(r":\w+(?:\s[^:]*)?:")
-_UNDERLINE = re.compile(r"-{3,}\s*$")
+"""A section, a field, a doctest, or the underlined heading of a NumPy section."""
 
 # Each takes whole lines: a section, or an entry with the lines below that belong to it.
-_WAYS = re.IGNORECASE | re.MULTILINE
 _GOOGLE_SECTION = re.compile(
     r"^(?:args|arguments|parameters|params):[ \t]*\n(?P<body>(?:[ \t]+\S.*\n|[ \t]*\n)+)", _WAYS
 )
@@ -34,15 +36,8 @@ _FIELD = re.compile(
 
 def summary(docstring: str) -> str:
     """All that stands before the first section or doctest, with the line breaks within paragraphs removed."""
-    lines: list[str] = []
-    for line in inspect.cleandoc(docstring).splitlines():
-        if _UNDERLINE.match(line) and lines:
-            lines.pop()  # the heading of a NumPy section
-            break
-        if _SECTION.match(line) or _ANY_FIELD.match(line) or line.startswith(">>>"):
-            break
-        lines.append(line)
-    paragraphs = "\n".join(lines).strip().split("\n\n")
+    before = _END.split(inspect.cleandoc(docstring), maxsplit=1)[0]
+    paragraphs = before.strip().split("\n\n")
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime
 import json
@@ -11,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -19,23 +18,14 @@ import msgspec
 DEPTH = 100
 """Containers below that level stand there as their type."""
 MOST_BYTES = 256 * 1024 * 1024
-SHARING_ITEMS = 10_000
-"""Larger data in which one container stands in several places is walked."""
-COMMON_BITS = 128
-LONGEST_ITEM = 64
-"""No common item, and no character that is escaped, has more bytes, with its separator."""
 LARGEST_BITS = 14_000
 """No Python reads an integer of more than 4,300 digits unless told to."""
 
-_TEXTS = frozenset({str, bytes})
-_CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
-_SEQUENCES: tuple[Any, ...] = (list, tuple, set, frozenset, deque)
 _AS_THEY_ARE = frozenset({
     bool, type(None), float, datetime.datetime, datetime.date, datetime.time, datetime.timedelta, uuid.UUID,
     Decimal,
 })  # fmt: skip
-_PLAIN = _AS_THEY_ARE | _CONTAINERS | _TEXTS | {int}
-"""What pydantic's serializer writes, and never iterates for ever."""
+_SEQUENCES: tuple[Any, ...] = (list, tuple, set, frozenset, deque)
 
 
 @dataclasses.dataclass(eq=False)
@@ -59,11 +49,7 @@ def plain(value: Any) -> Any:
 
 
 def size_of(value: Any, most: float) -> int:
-    """How many bytes its JSON has, at least; exact only where it may matter to `most`."""
-    with contextlib.suppress(Exception):  # what stops it stops or mends the writing too
-        weight = _weigh(value, most)
-        if LONGEST_ITEM * weight <= most:
-            return weight
+    """How many bytes its JSON has; where that is more than `most`, at least so many."""
     try:
         return len(_json(value, most))
     except _TooMuch as found:
@@ -96,53 +82,7 @@ def printable(text: str, keep: str = "") -> str:
 def _json(value: Any, most: float) -> bytes:
     from pydantic_core import to_json
 
-    try:
-        _weigh(value, most)
-        return to_json(value, inf_nan_mode="strings", bytes_mode="base64", fallback=_reduced)
-    except _TooMuch:
-        raise
-    except Exception:  # noqa: BLE001  types that are not plain, or half a surrogate pair
-        return to_json(_Walk(most).said(value, 0), inf_nan_mode="strings", bytes_mode="base64")
-
-
-def _weigh(value: Any, most: float) -> int:
-    """The characters and items of plain data; _TooMuch if they are more than `most`, else another error.
-
-    Level by level. A few containers that hold each other many times would make a level without end: they
-    are not looked into.
-    """
-    weight, level = 1, [value]
-    for _ in range(DEPTH + 1):
-        if not _PLAIN.issuperset(map(type, level)):
-            level = [item if type(item) in _PLAIN else _reduced(item) for item in level]
-        kinds = set(map(type, level))
-        if not kinds <= _PLAIN:
-            raise TypeError
-        if not kinds.isdisjoint(_TEXTS):
-            weight += sum([len(item) for item in level if type(item) in _TEXTS])
-        if int in kinds and max([item.bit_length() for item in level if type(item) is int]) > COMMON_BITS:
-            raise OverflowError
-        if weight > most:
-            raise _TooMuch(weight)
-        held = [item for item in level if type(item) in _CONTAINERS]
-        weight += sum(map(len, held))
-        if not held:
-            return weight
-        if weight > SHARING_ITEMS and len(set(map(id, held))) < len(held):
-            raise OverflowError
-        names, level = _inside(held)
-        weight += names
-    raise RecursionError
-
-
-def _inside(held: list[Any]) -> tuple[int, list[Any]]:
-    """The length of all names in plain containers, and what they hold."""
-    dicts = [item for item in held if type(item) is dict]
-    names = list(chain.from_iterable(dicts))
-    if not set(map(type, names)) <= {str}:
-        raise TypeError
-    items = [item for item in held if type(item) is not dict]
-    return sum(map(len, names)), [*chain.from_iterable(map(dict.values, dicts)), *chain.from_iterable(items)]
+    return to_json(_Walk(most).said(value, 0), inf_nan_mode="strings", bytes_mode="base64")
 
 
 class _Walk:
@@ -151,24 +91,23 @@ class _Walk:
     def __init__(self, most: float, weighs: bool = False) -> None:
         self._most = most
         self._weighs = weighs  # and reads of a model only its fields
-        self._weight = 0
+        self._weight = 1
         # What was said of a container, and its weight; with itself, so that no other one gets its id.
         self._known: dict[int, tuple[Any, Any, int]] = {}
 
     def said(self, value: Any, depth: int) -> Any:
-        self._weight += 1
         if type(value) in _AS_THEY_ARE:
             return value
         if isinstance(value, str):
-            self._weight += len(value)
+            self._add(len(value))
             return encodable(str.__str__(value))  # of an enum its text, not its name
         if isinstance(value, int):
-            self._weight += value.bit_length() // 4
+            self._add(value.bit_length() // 4)
             return int(value) if value.bit_length() <= LARGEST_BITS else unsayable(value)
         if isinstance(value, float):
             return float(value)
         if isinstance(value, bytes | bytearray | memoryview):
-            self._weight += memoryview(value).nbytes
+            self._add(memoryview(value).nbytes)
             return bytes(value)
         return self._contained(value, depth) if depth < DEPTH else unsayable(value)
 
@@ -186,7 +125,6 @@ class _Walk:
         except Exception:  # noqa: BLE001, S110  it may be any object, with any fault
             pass
         self._known[id(value)] = value, said, self._weight - before
-        self._add(0)
         return said
 
     def _add(self, weight: int) -> None:
@@ -207,7 +145,8 @@ class _Walk:
         if reduced is not value:
             return self.said(reduced, depth)
         for kind in _SEQUENCES:
-            if isinstance(value, kind):  # by its own iterator, whatever a subclass makes of it
+            if isinstance(value, kind):  # by its own methods, whatever a subclass makes of them
+                self._add(kind.__len__(value))
                 return [self.said(item, depth) for item in kind.__iter__(value)]
         if isinstance(value, Mapping):
             # Another mapping than a dict is read as far as it says that it goes.

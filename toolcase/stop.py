@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 import anyio.lowlevel
@@ -46,9 +46,8 @@ class Stop:
         home: Any = call.info._home
         if isinstance(home, Limits):
             task: Any = home.task()  # it runs, and so it is there
-            self._timer = Timer(call, task)
+            self._timer = Timer(call, task, home, shields=0)
             self._timer.base = 0  # whoever cancels it already is not to be taken for us
-            home.arm(self._timer, home.shields)
         call.info._stop = self
 
     def now(self) -> None:
@@ -74,19 +73,16 @@ class Stop:
         """The call has ended."""
         if self._timer is not None:
             self._timer.disarm()
-            self.call.info._home.armed.remove(self._timer)
         elif self.told and anyio.current_time() > self._told_at + GRACE_SECONDS:
             overrun(self.call)
         self._over()
 
 
-class _Scope:
+class _Scope(NamedTuple):
     """Where a call runs on trio."""
 
-    __slots__ = ("scope", "task")
-
-    def __init__(self, task: Any) -> None:
-        self.task, self.scope = task, anyio.CancelScope()
+    task: Any
+    scope: anyio.CancelScope
 
 
 async def _in_scope(inner: Inner, call: Call) -> Any:
@@ -94,7 +90,7 @@ async def _in_scope(inner: Inner, call: Call) -> Any:
     if parent is not None and parent.info._home is not None and parent.info._home.task is task:
         call.info._home = parent.info._home
         return await inner(call)
-    home = call.info._home = _Scope(task)
+    home = call.info._home = _Scope(task, anyio.CancelScope())
     with home.scope:
         return await inner(call)
     raise _cut_off(call)

@@ -126,12 +126,11 @@ def plain(value: Any, path: str) -> Any:
     if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     if isinstance(value, Record):
-        values = {name: getattr(value, name) for name in value.__struct_fields__}
         # A Decimal only as a field, whose type says what the text means: in metadata it would remain text.
         return {
             name: str(field) if isinstance(field, Decimal) else plain(field, f"{path}.{name}".lstrip("."))
-            for name, field in values.items()
-            if field is not None and field != {}
+            for name in value.__struct_fields__
+            if (field := getattr(value, name)) is not None and field != {}
         }
     if isinstance(value, Mapping):
         for key in value:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import contextvars
 import queue
-import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 
-from toolcase.clock import asyncio_task, count, current_loop
+from toolcase.clock import count, current_loop
 from toolcase.errors import Overloaded
 from toolcase.task import Owned
 
@@ -48,7 +47,7 @@ class Worker(threading.Thread):
                 continue  # a job is on its way
             job(self)
             del job  # keeps no argument or result alive while idle
-            self.pool.finished(self)
+            self.pool.pends(self, -1)
 
 
 class Leash:
@@ -57,28 +56,23 @@ class Leash:
     `ended` may be read in any thread; all else belongs to the loop's.
     """
 
-    def __init__(self, loop: Any = None, rests: Callable[[bool], None] | None = None) -> None:
+    def __init__(self, loop: Any = None, pends: Callable[[int], None] = lambda change: None) -> None:
         self.loop = loop
         """Where the task waits; what `current_loop` gave."""
         self.ended = False
         """Whether nobody waits for the thread any more."""
-        self._rests = rests
+        self._pends = pends
         self._held: set[Owned] = set()
-        self._empty: anyio.Event | None = None
 
     def take(self, task: Owned) -> None:
         """The thread rests while this task runs, which is cancelled when nobody waits any more."""
         self._held.add(task)
-        if self._rests is not None:
-            self._rests(True)
+        self._pends(-1)
 
     def give_back(self, task: Owned) -> None:
         """The task has ended, and the thread works on."""
-        if self._rests is not None:
-            self._rests(False)
+        self._pends(1)
         self._held.discard(task)
-        if self._empty is not None and not self._held:
-            self._empty.set()
 
     def let_go(self) -> None:
         """Cancel all that it holds, and say that nothing more is to be given to it."""
@@ -91,10 +85,9 @@ class Leash:
         self.let_go()
         cancelled: BaseException | None = None
         while self._held:
-            self._empty = anyio.Event()
             try:
                 with anyio.CancelScope(shield=True):
-                    await self._empty.wait()
+                    await next(iter(self._held)).wait()
             except anyio.get_cancelled_exc_class() as error:  # natively: it goes on to its target, later
                 cancelled = error
         if cancelled is not None:
@@ -111,15 +104,11 @@ class Threads:
 
     def __init__(self, limit: int = 40) -> None:
         self.limit = count(limit, "max_threads")
-        # The lock guards _busy, _idle, each worker's `pending` and each run's outcome.
+        # The lock guards busy, _idle, each worker's `pending` and each run's outcome.
         self._lock = threading.Lock()
-        self._busy = 0
-        self._idle: list[Worker] = []
-
-    @property
-    def busy(self) -> int:
+        self.busy = 0
         """How many threads run a function now, awaited or abandoned."""
-        return self._busy
+        self._idle: list[Worker] = []
 
     async def run(self, function: Callable[[], Any], *, started: Callable[[], None], late: Late) -> Any:
         """Run it in a thread with a copy of the context variables, and give what it gives or raises.
@@ -129,9 +118,9 @@ class Threads:
         """
         await anyio.lowlevel.checkpoint_if_cancelled()
         context = contextvars.copy_context()
-        held = Leash(current_loop(), lambda rests: self._rest(worker, rests))
+        loop, done = current_loop(), anyio.Event()
+        held, post = Leash(loop, lambda change: self.pends(worker, change)), poster(loop)
         context.run(leash.set, held)
-        wait, post, wake = wakeup()
         outcome: list[tuple[Any, BaseException | None]] = []
         waiting = True
 
@@ -143,13 +132,13 @@ class Threads:
                 ended = (None, raised)
             with self._lock:
                 # Free before anyone can know that it ended, or a caller in turn would find no room.
-                self._busy -= 1
+                self.busy -= 1
                 self._idle.append(worker)
                 outcome.append(ended)
                 heard = waiting
             del ended  # an error holds the frames that it came through, and this is one of them
             if heard:
-                post(wake)
+                post(done.set)
             elif not post(tell):
                 tell()
 
@@ -158,7 +147,7 @@ class Threads:
 
         worker = self._start(job, started)
         try:
-            await wait()
+            await done.wait()
         except BaseException:
             with self._lock:
                 waiting = False
@@ -178,12 +167,12 @@ class Threads:
 
     def _start(self, job: Job, started: Callable[[], None]) -> Worker:
         with self._lock:
-            if self._busy >= self.limit:
+            if self.busy >= self.limit:
                 raise Overloaded(
                     f"all {self.limit} threads for synchronous tools are busy; try again later "
                     "(the host can write the tool with `async def`, or raise max_threads)"
                 )
-            self._busy += 1
+            self.busy += 1
             worker = self._idle.pop() if self._idle else Worker(self)
             worker.pending += 1
         if worker.ident is None:
@@ -191,7 +180,7 @@ class Threads:
                 worker.start()
             except RuntimeError as error:
                 with self._lock:
-                    self._busy -= 1
+                    self.busy -= 1
                 raise Overloaded(
                     "the system has no thread left for a synchronous tool; try again later"
                 ) from error
@@ -199,15 +188,10 @@ class Threads:
         worker.jobs.put(job)
         return worker
 
-    def _rest(self, worker: Worker, rests: bool) -> None:
-        """Whether the thread waits for the loop, so that a virtual clock may go on meanwhile."""
+    def pends(self, worker: Worker, change: int) -> None:
+        """One thing less for a worker whose job is done, to its last line, or that waits for the loop."""
         with self._lock:
-            worker.pending += -1 if rests else 1
-
-    def finished(self, worker: Worker) -> None:
-        """Told by a worker whose job is done, to its last line."""
-        with self._lock:
-            worker.pending -= 1
+            worker.pending += change
 
     def retired(self, worker: Worker) -> bool:
         """Whether an idle worker may end: not if it was just handed a job."""
@@ -218,23 +202,6 @@ class Threads:
             return False
 
 
-def wakeup() -> tuple[Callable[[], Awaitable[Any]], Callable[[Callable[[], None]], bool], Callable[[], None]]:
-    """What to await in this task, how a thread runs a callback in the loop, and the one that wakes us."""
-    task = asyncio_task()
-    if task is not None:
-        loop = task.get_loop()
-        future = loop.create_future()
-
-        def wake() -> None:
-            if not future.done():
-                future.set_result(None)
-
-        return (lambda: future), poster(loop), wake
-    trio = sys.modules["trio"]
-    event = trio.Event()
-    return event.wait, poster(trio.lowlevel.current_trio_token()), event.set
-
-
 def poster(loop: Any) -> Callable[[Callable[[], None]], bool]:
     """How a thread runs a callback in the loop; False says that the loop has gone."""
     later = loop.call_soon_threadsafe if hasattr(loop, "call_soon_threadsafe") else loop.run_sync_soon
@@ -242,9 +209,7 @@ def poster(loop: Any) -> Callable[[Callable[[], None]], bool]:
     def post(callback: Callable[[], None]) -> bool:
         try:
             later(callback)
-        except (
-            RuntimeError
-        ):  # the loop has gone, and whoever waited with it (trio.RunFinishedError is one too)
+        except RuntimeError:  # it has gone, and whoever waited with it (trio.RunFinishedError is one too)
             return False
         return True
 

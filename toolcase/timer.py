@@ -26,30 +26,25 @@ from toolcase.call import Call, Inner, Stage, running
 from toolcase.clock import asyncio_task
 from toolcase.errors import ToolTimeout
 from toolcase.events import CancelOverrun
-from toolcase.tool import Tool
 
 GRACE_SECONDS = 5.0
 
 
-def limited(inner: Inner, seconds: float, *, kind: str) -> Inner:
-    """Inner with a limit of time: after `seconds` it is cancelled, awaited, and `ToolTimeout` is raised.
+def limited(inner: Inner, call: Call, seconds: float, kind: str) -> Awaitable[Any]:
+    """Run inner with a limit of time: after `seconds` it is cancelled, awaited, and `ToolTimeout` is raised.
 
     Where a deadline that is armed around us in the same task comes first, that one will do: no second
     timer is armed, and the error is that one's own. `kind` says in the error which limit it was.
     """
-    if math.isinf(seconds):
-        return inner
-
-    def run(call: Call) -> Any:
-        task = asyncio_task()
-        if task is None:
-            return _in_scope(inner, call, seconds, kind)
-        now = task.get_loop().time()
-        if call._deadline <= now + seconds and _strikes(call, task, now):
-            return inner(call)
-        return _lazily(inner, call, task, now + seconds, seconds, kind)
-
-    return run
+    if seconds == math.inf:
+        return inner(call)
+    task = asyncio_task()
+    if task is None:
+        return _in_scope(inner, call, seconds, kind)
+    now = task.get_loop().time()
+    if now < call._deadline <= now + seconds and _holds(call, task):
+        return inner(call)
+    return _lazily(inner, call, task, now + seconds, seconds, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +58,7 @@ class ToolsOwnTimeout:
         return f"ToolsOwnTimeout({self.seconds:g} s)"
 
     def __call__(self, call: Call, inner: Inner) -> Awaitable[Any]:
-        return limited(inner, self.seconds, kind="attempt")(call)
-
-    def bind(self, tool: Tool[..., Any] | None, inner: Inner) -> Inner:
-        """The same, settled when the chain is compiled."""
-        return limited(inner, self.seconds, kind="attempt")
+        return limited(inner, call, self.seconds, "attempt")
 
 
 def remaining(call: Call) -> float:
@@ -96,47 +87,47 @@ def shielded(grace: float = GRACE_SECONDS) -> Iterator[anyio.CancelScope]:
             yield scope
         return
     limits = limits_of(task)
-    shield = _Shield()
-    for timer in limits.armed:
-        shield.hold(timer)
-    limits.shields.append(shield)
+    limits.shields += 1
     try:
         with anyio.move_on_after(grace, shield=True) as scope:
             yield scope
     finally:
-        limits.shields.remove(shield)
-        for timer in shield.held:
+        limits.shields -= 1
+        for timer in limits.armed:
             timer.release()
 
 
 class Timer:
-    """One armed limit of one asyncio task; without a deadline it waits to be told."""
+    """One armed limit of one asyncio task; without a deadline it waits to be told.
 
-    __slots__ = ("_due", "_handle", "_holds", "base", "call", "fired", "task")
+    It stands inside `shields` shielded clean-ups, and waits while there are more.
+    """
 
-    def __init__(self, call: Call, task: asyncio.Task[Any], deadline: float = math.inf) -> None:
-        self.task, self.call = task, call
-        self.base, self._holds, self._due = task.cancelling(), 0, False
+    __slots__ = ("_due", "_handle", "_limits", "_shields", "base", "call", "fired", "task")
+
+    def __init__(
+        self, call: Call, task: asyncio.Task[Any], limits: Limits, shields: int, deadline: float = math.inf
+    ) -> None:
+        self.task, self.call, self._limits, self._shields = task, call, limits, shields
+        self.base, self._due = task.cancelling(), False
         self.fired = False
         self._handle: asyncio.Handle | None = None
         if deadline < math.inf:
             self._handle = task.get_loop().call_at(deadline, self.now)
+        limits.armed.append(self)
 
     def now(self) -> None:
         """Cancel the task, or note that this is due where a clean-up is shielded."""
-        if self._holds:
+        if self._limits.shields > self._shields:
             self._due = True
             return
         self.fired = True
         self.task.cancel()
         self._handle = self.task.get_loop().call_later(GRACE_SECONDS, overrun, self.call)
 
-    def hold(self) -> None:
-        self._holds += 1
-
     def release(self) -> None:
-        self._holds -= 1
-        if self._due and not self._holds:
+        """Do what was due, if a clean-up that has ended was the last that it waited for."""
+        if self._due and self._limits.shields <= self._shields:
             self._due = False
             # Not at once: cancel() on the task that runs now strikes at its next await, and up to Python 3.12
             # uncancel() does not take that back: it would hit the caller after the call had returned.
@@ -148,6 +139,7 @@ class Timer:
         return self.task.uncancel() <= self.base
 
     def disarm(self) -> None:
+        self._limits.armed.remove(self)
         if self._handle is not None:
             self._handle.cancel()
         self._due = False
@@ -156,34 +148,15 @@ class Timer:
             self.task.uncancel()
 
 
-class _Shield:
-    """The timers that wait while one shielded clean-up runs."""
-
-    __slots__ = ("held",)
-
-    def __init__(self) -> None:
-        self.held: list[Timer] = []
-
-    def hold(self, timer: Timer) -> None:
-        timer.hold()
-        self.held.append(timer)
-
-
 class Limits:
-    """What is armed, and what is shielded, in one asyncio task."""
+    """What is armed, and how many shielded clean-ups we are in, in one asyncio task."""
 
     __slots__ = ("armed", "shields", "task")
 
     def __init__(self, task: asyncio.Task[Any]) -> None:
         self.task = weakref.ref(task)
         self.armed: list[Timer] = []
-        self.shields: list[_Shield] = []
-
-    def arm(self, timer: Timer, shields: list[_Shield]) -> None:
-        """Take in a timer, which these shields hold back."""
-        self.armed.append(timer)
-        for shield in shields:
-            shield.hold(timer)
+        self.shields = 0
 
 
 # A child task inherits its parent's value, hence the test for the task wherever it is read.
@@ -199,23 +172,13 @@ def limits_of(task: asyncio.Task[Any]) -> Limits:
     return limits
 
 
-def _shields(task: asyncio.Task[Any]) -> int:
-    """How many shielded clean-ups we are in."""
-    limits = _limits.get()
-    return len(limits.shields) if limits is not None and limits.task() is task else 0
-
-
 def _holds(call: Call, task: asyncio.Task[Any]) -> bool:
     """Whether the deadline noted in this call is one of this task's, and no clean-up is shielded from it."""
-    return call._deadline_task is task and not _shields(task)
-
-
-def _strikes(call: Call, task: asyncio.Task[Any], now: float) -> bool:
-    """Whether the deadline armed around this call will still end what begins here and now."""
-    return now < call._deadline and _holds(call, task)
+    return call._deadline_task is task and not limits_of(task).shields
 
 
 def _strikes_on_trio(call: Call, now: float) -> bool:
+    """Whether the deadline armed around this call will still end what begins here and now."""
     trio = sys.modules["trio"]
     return (
         call._deadline_task is trio.lowlevel.current_task()
@@ -251,19 +214,20 @@ def _lazily(
     # A middleware may have handed on a copy; children are to find this deadline with their parent.
     token = running.set(call) if running.get() is not call else None
     limits = limits_of(task)
-    shields_around = len(limits.shields)
+    shields = limits.shields  # those entered in the first step shield from us
     timer: Timer | None = None
     try:
         awaitable: Any = inner(call)
         steps = awaitable if hasattr(awaitable, "send") else awaitable.__await__()
         waits_for = steps.send(None)
-        timer = Timer(call, task, deadline)
-        limits.arm(timer, limits.shields[shields_around:])  # those entered in that first step
-        try:
-            yield waits_for
-        except BaseException as thrown:  # noqa: BLE001  mostly a cancellation at the first suspension
-            return (yield from _resumed(steps, thrown))
-        return (yield from steps)  # asyncio resumes with None, so the rest runs at C speed
+        timer = Timer(call, task, limits, shields, deadline)
+        while True:
+            try:
+                yield waits_for
+            except BaseException as thrown:  # noqa: BLE001  mostly a cancellation at the first suspension
+                waits_for = steps.throw(thrown)
+            else:
+                return (yield from steps)  # asyncio resumes with None, so the rest runs at C speed
     except StopIteration as end:
         return end.value
     except asyncio.CancelledError as error:
@@ -280,23 +244,6 @@ def _lazily(
             running.reset(token)
         if timer is not None:
             timer.disarm()
-            limits.armed.remove(timer)
-
-
-@types.coroutine
-def _resumed(steps: Any, thrown: BaseException) -> Generator[Any, None, Any]:
-    """Go on with a coroutine that was started by hand, by throwing into it."""
-    try:
-        while True:
-            waits_for = steps.throw(thrown)
-            try:
-                yield waits_for
-            except BaseException as error:  # noqa: BLE001  thrown in by the loop, handed on at once
-                thrown = error
-                continue
-            return (yield from steps)
-    except StopIteration as end:
-        return end.value
 
 
 async def _in_scope(inner: Inner, call: Call, seconds: float, kind: str) -> Any:

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import Enum
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, Never, ParamSpec, TypeVar, overload
 
 import msgspec
 import wrapt
@@ -91,11 +91,43 @@ class ToolOptions:
         return values
 
 
+class _Setting(Generic[R]):
+    """A setting of a tool, as its options have it; nobody assigns to it."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, tool: Any, owner: Any = None) -> R:
+        return self if tool is None else getattr(tool.options, self.name)  # type: ignore[return-value]
+
+    def __set__(self, tool: Any, value: Never) -> None:
+        raise AttributeError(f"a tool keeps its {self.name}; make another one: with_options({self.name}=...)")
+
+
 class Tool(wrapt.BaseObjectProxy[Callable[P, R]], Generic[P, R]):
     """A function with what a registry needs to know of it. Calling it calls the function, with no registry.
 
     Two tools of one function are two tools: equality is identity. The function is left as it was.
     """
+
+    name = _Setting[str]()
+    """What callers say."""
+    description = _Setting[str]()
+    """What a model reads to decide whether to call it."""
+    tags = _Setting[frozenset[str]]()
+    """Words by which hosts select tools."""
+    read_only = _Setting[bool | None]()
+    """Whether it changes nothing; None where nobody said."""
+    timeout = _Setting[float | None]()
+    """Seconds for one attempt; None where the tool does not say."""
+    version = _Setting[str]()
+    """Which version of it this is, in the host's own words."""
+    examples = _Setting[tuple[Mapping[str, Any], ...]]()
+    """Arguments that fit, for models to learn from."""
+    shared = _Setting[bool]()
+    """Whether one caller may be given what was made for another."""
+    middleware = _Setting[tuple[Callable[[Any, Any], Awaitable[Any]], ...]]()
+    """What stands around this tool alone, inside the registry's middleware of the same stage."""
 
     def __init__(
         self,
@@ -132,26 +164,6 @@ class Tool(wrapt.BaseObjectProxy[Callable[P, R]], Generic[P, R]):
         return self._self_options
 
     @property
-    def name(self) -> str:
-        """What callers say."""
-        return self._self_options.name
-
-    @property
-    def description(self) -> str:
-        """What a model reads to decide whether to call it."""
-        return self._self_options.description
-
-    @property
-    def tags(self) -> frozenset[str]:
-        """Words by which hosts select tools."""
-        return self._self_options.tags
-
-    @property
-    def read_only(self) -> bool | None:
-        """Whether it changes nothing; None where nobody said."""
-        return self._self_options.read_only
-
-    @property
     def idempotent(self) -> bool | None:
         """Whether running it twice does no more than running it once; None where nobody said."""
         return True if self.read_only else self._self_options.idempotent
@@ -160,31 +172,6 @@ class Tool(wrapt.BaseObjectProxy[Callable[P, R]], Generic[P, R]):
     def destructive(self) -> bool | None:
         """Whether it may destroy something; None where nobody said."""
         return False if self.read_only else self._self_options.destructive
-
-    @property
-    def timeout(self) -> float | None:
-        """Seconds for one attempt; None where the tool does not say."""
-        return self._self_options.timeout
-
-    @property
-    def version(self) -> str:
-        """Which version of it this is, in the host's own words."""
-        return self._self_options.version
-
-    @property
-    def examples(self) -> tuple[Mapping[str, Any], ...]:
-        """Arguments that fit, for models to learn from."""
-        return self._self_options.examples
-
-    @property
-    def shared(self) -> bool:
-        """Whether one caller may be given what was made for another."""
-        return self._self_options.shared
-
-    @property
-    def middleware(self) -> tuple[Callable[[Any, Any], Awaitable[Any]], ...]:
-        """What stands around this tool alone, inside the registry's middleware of the same stage."""
-        return self._self_options.middleware
 
     @property
     def children(self) -> tuple[Tool[..., Any], ...]:
@@ -217,10 +204,9 @@ class Tool(wrapt.BaseObjectProxy[Callable[P, R]], Generic[P, R]):
 
     def with_options(self, **changes: Any) -> Tool[P, R]:
         """Another tool of the same function, with some settings changed."""
-        changed: Tool[P, R] = self._with(self.__wrapped__, replace(self._self_options, **changes))
-        return changed
+        return self._with(self.__wrapped__, replace(self._self_options, **changes))  # type: ignore[return-value]
 
-    def _with(self, function: Callable[..., Any], options: ToolOptions) -> Any:
+    def _with(self, function: Callable[..., Any], options: ToolOptions) -> Tool[..., Any]:
         return Tool(function, options, children=self._self_children, declared=self._self_declared)
 
     @overload
@@ -232,19 +218,15 @@ class Tool(wrapt.BaseObjectProxy[Callable[P, R]], Generic[P, R]):
         bind = getattr(type(self.__wrapped__), "__get__", None)
         if instance is None or bind is None:
             return self
-        bound: Tool[..., R] = self._with(bind(self.__wrapped__, instance, owner), self._self_options)
-        return bound
+        return self._with(bind(self.__wrapped__, instance, owner), self._self_options)
 
     __eq__, __ne__, __hash__ = object.__eq__, object.__ne__, object.__hash__
 
     def __repr__(self) -> str:
         return f"<tool {self.name!r} of {self.__wrapped__!r}>"
 
-    def __copy__(self) -> Tool[P, R]:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tool[P, R]:
-        return self
+    # None, so that `copy` asks `__reduce_ex__`, and takes what has a name as it is.
+    __copy__ = __deepcopy__ = None  # type: ignore[assignment]
 
     def __reduce_ex__(self, protocol: Any) -> str:
         """By name, as a function: the decorated name in its module is this tool."""
@@ -296,8 +278,8 @@ def tool_of(function: Callable[P, R], *, declared: Declared | None = None, **set
         raise TypeError(f"@tool takes a function, got {function!r}; put it directly above a `def`")
     declared = declared or declared_by(function)
     for setting in fields(ToolOptions) if declared else ():
-        settings.setdefault(setting.name, getattr(function, setting.name, None))
-    settings = {key: value for key, value in settings.items() if value is not None}
+        if (said := getattr(function, setting.name, None)) is not None:
+            settings.setdefault(setting.name, said)
     named: Any = function
     while isinstance(named, functools.partial):
         named = named.func

@@ -14,6 +14,7 @@ from house.source import ROOT, tree
 
 DOORS = (
     "toolcase",
+    "toolcase.cli",
     "toolcase.events",
     "toolcase.middleware",
     "toolcase.retry",

@@ -1,7 +1,8 @@
-"""Every Python block in the README and in docs/ runs as the page says, and every link resolves."""
+"""Every Python block in the READMEs and in docs/ runs as the page says, and every link resolves."""
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from house.source import ROOT, pages, shown
 from toolcase.cli import main
 
 README = ROOT / "README.md"
-RUN = [page for page in pages() if page == README or page.relative_to(ROOT).parts[0] == "docs"]
+RUN = [page for page in pages() if page == README or page.relative_to(ROOT).parts[0] in ("docs", "plugins")]
 PAGE_SECONDS = 60
 PROGRAM = Path(__file__).with_name("pages.py")
 PYTHON_IN_OTHER_WORDS = ("python", "py", "pycon", "python3", "ipython")
@@ -26,6 +27,12 @@ def read(page: Path) -> str:
     return page.read_text(encoding="utf-8")
 
 
+def plugins_for(page: Path) -> dict[str, str]:
+    """The environment in which a plugin's page has that plugin alone, and any other page none."""
+    folder, name, *_ = (*page.relative_to(ROOT).parts, "")
+    return {"TOOLCASE_LOAD_PLUGINS": name} if folder == "plugins" else {"TOOLCASE_DISABLE_PLUGINS": "*"}
+
+
 @pytest.mark.parametrize("page", RUN, ids=shown)
 def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", str(PROGRAM), str(page)]
@@ -33,6 +40,7 @@ def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         command,
         cwd=tmp_path,
+        env=os.environ | plugins_for(page),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

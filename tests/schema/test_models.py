@@ -22,7 +22,7 @@ from typing_extensions import TypedDict
 
 from toolcase import InvalidArguments, Registry, tool
 from toolcase.runtime import RetryMiddleware, compose
-from toolcase.schema.models import fresh, shape_of
+from toolcase.schema.models import fresh, schema_of
 
 T = TypeVar("T")
 
@@ -267,7 +267,7 @@ class TestWhichIsOne:
         "kind", [int, Any, RootModel[int], BaseModel, Search | None, msgspec.Struct, Odd]
     )
     def test_takes_anything_else_as_an_argument(self, kind):
-        assert shape_of(kind, "params", strict=False) is None
+        assert schema_of(kind, "params", strict=False) is None
 
     def test_takes_one_with_a_default_as_an_argument(self):
         @tool

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BeforeValidator, Field, SecretStr
 
 from toolcase import InvalidArguments, tool
-from toolcase.schema.shape import LISTED_ERRORS
+from toolcase.schema.schema import LISTED_ERRORS
 
 
 def refused(function, arguments):

@@ -419,10 +419,10 @@ def test_a_cancellation_in_shielded_clean_up_may_come_too_late(backend):
     assert cancel_at_every_await(scenario, backend=backend, ways=[Way.SCOPE]).suspensions == 1
 
 
-@pytest.mark.parametrize("kept", ["armed", "shields"])
-def test_catches_limits_of_time_that_are_still_noted(kept):
+@pytest.mark.parametrize(("kept", "left"), [("armed", ["left"]), ("shields", 1)])
+def test_catches_limits_of_time_that_are_still_noted(kept, left):
     async def scenario():
-        getattr(timer.limits_of(asyncio.current_task()), kept).append("left")
+        setattr(timer.limits_of(asyncio.current_task()), kept, left)
 
     with pytest.raises(CancellationFault, match="1 (limits of time|shielded clean-ups) are still noted as"):
         cancel_at_every_await(scenario)
@@ -443,7 +443,7 @@ def test_catches_a_thread_slot_that_is_still_held(backend):
         registry = Registry()
         registry.add(quick)
         await registry.call("quick")
-        registry.threads._busy += 1
+        registry.threads.busy += 1
 
     def quick() -> None: ...
 

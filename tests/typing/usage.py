@@ -170,7 +170,7 @@ def declares_wrongly(function: Callable[[], int]) -> None:
     tool(timeout="5")(function)  # type: ignore[call-overload]
     tool(expose=[KeyboardInterrupt])(function)  # type: ignore[list-item]
     tool(retries=3)(function)  # type: ignore[call-overload]
-    add.name = "plus"  # type: ignore[misc]
+    add.name = "plus"  # type: ignore[assignment]
 
 
 # Registry

@@ -1,4 +1,4 @@
-"""From `module:registry`, as an option or in pyproject.toml, to the registry itself."""
+"""From `module:registry`, as an option or in pyproject.toml, to the registry itself; else that of plugins."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from toolcase.cli.installed import installed, present
+from toolcase.cli.settings import Settings
 from toolcase.registry import Registry
 from toolcase.schema import nearest
 
@@ -22,32 +24,48 @@ NO_APP = """no app is named, so there are no tools; name one in either way:
     app = "module:registry\""""
 
 
-def load(app: str | None) -> Registry:
-    """The registry that `app` names, or pyproject.toml where `app` is None; a usage error if none is."""
-    folder = Path.cwd()
-    _import_from(folder)
+def load(settings: Settings) -> Registry:
+    """The registry that `--app` names, or pyproject.toml; else one with the tools of the installed plugins.
+
+    A usage error if it is not there, or if there is no app and no such tool. Enter the registry before you
+    call a tool, because plugins start with it.
+    """
+    app, folder = named(settings)
     if app is None:
-        app, folder = _configured(folder)
-        _import_from(folder)
+        return _of_plugins()
+    _import_from(Path.cwd())
+    _import_from(folder)
     module_name, _, name = app.partition(":")
     if not module_name or not name:
         raise click.UsageError(f"an app is named module:registry, got {app!r}")
     return _registry(_attribute(_module(module_name), name), app)
 
 
-def _import_from(folder: Path) -> None:
-    """As `python -m` does: the current folder first."""
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-
-
-def _configured(folder: Path) -> tuple[str, Path]:
-    """What the nearest pyproject.toml that names an app says, and the folder in which it is."""
+def named(settings: Settings) -> tuple[str | None, Path]:
+    """What `--app` says, else the nearest pyproject.toml that names an app, and the folder that says so."""
+    folder = Path.cwd()
+    if settings.app is not None:
+        return settings.app, folder
     for parent in (folder, *folder.parents):
         file = parent / "pyproject.toml"
         if file.is_file() and (app := _named_in(file)) is not None:
             return app, parent
-    raise click.UsageError(NO_APP)
+    return None, folder
+
+
+def _of_plugins() -> Registry:
+    registry = Registry()
+    if present():
+        installed().install(registry)
+    if not registry.names():
+        raise click.UsageError(NO_APP)
+    return registry
+
+
+def _import_from(folder: Path) -> None:
+    """As `python -m` does: the current folder first."""
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
 
 
 def _named_in(file: Path) -> str | None:

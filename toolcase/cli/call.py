@@ -9,17 +9,19 @@ import anyio
 import click
 
 from toolcase.cli.application import load
+from toolcase.cli.completion import tool_names
 from toolcase.cli.exits import exit_of
 from toolcase.cli.parameters import parse
 from toolcase.cli.settings import Settings, print_json
 from toolcase.content import as_text
 from toolcase.errors import ErrorInfo, ToolError
 from toolcase.registry import Registry
+from toolcase.result import ToolResult
 from toolcase.schema import Arguments
 
 
 @click.command("call")
-@click.argument("tool")
+@click.argument("tool", shell_complete=tool_names)
 @click.argument("arguments", metavar="[KEY=VALUE]...", nargs=-1)
 @click.option("--json", "text", metavar="OBJECT", help="The arguments as a JSON object; - reads stdin.")
 @click.option("--output", type=click.Choice(["text", "json"]), help="How to print the result.")
@@ -32,9 +34,9 @@ def command(
     A value is read as JSON unless the parameter takes text: limit=5 tags='["a"]' name=anything.
     """
     settings: Settings = ctx.obj
-    registry = load(settings.app)
+    registry = load(settings)
     given = _given(registry, tool, arguments, text)
-    result = anyio.run(registry.execute, tool, given)
+    result = anyio.run(_execute, registry, tool, given)
     if (output or ("json" if settings.json else "text")) == "json":
         print_json(result.to_dict())
     elif result.ok:
@@ -42,6 +44,11 @@ def command(
     if result.error is not None:
         _explain(result.error, debug=settings.debug)
     ctx.exit(exit_of(result.error))
+
+
+async def _execute(registry: Registry, tool: str, given: Arguments) -> ToolResult:
+    async with registry:
+        return await registry.execute(tool, given)
 
 
 def _given(registry: Registry, tool: str, words: tuple[str, ...], text: str | None) -> Arguments:

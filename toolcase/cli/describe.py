@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from toolcase.cli.application import load
+from toolcase.cli.completion import tool_names
 from toolcase.cli.list import effects, summary
 from toolcase.cli.parameters import definition, types
 from toolcase.cli.settings import Settings, json_option, print_json
@@ -16,12 +17,12 @@ from toolcase.registry import Registry
 
 
 @click.command("describe")
-@click.argument("tool")
+@click.argument("tool", shell_complete=tool_names)
 @json_option
 @click.pass_obj
 def command(settings: Settings, tool: str, as_json: bool) -> None:
     """Show one tool: its parameters, effects and middleware."""
-    registry = load(settings.app)
+    registry = load(settings)
     try:
         found = registry.get(tool)
     except UnknownTool as error:
@@ -45,8 +46,9 @@ def command(settings: Settings, tool: str, as_json: bool) -> None:
 
 def _around(registry: Registry, name: str) -> str:
     """The tool's middleware, outermost first: its own line of `str(registry)`."""
-    lines = dict(zip(registry.names(), str(registry).splitlines(), strict=True))
-    return lines[name].removeprefix(name).removeprefix(" | ")
+    lines = (f"{line} | " for line in str(registry).splitlines())
+    line = next(line for line in lines if line.startswith(f"{name} | "))
+    return line.removeprefix(f"{name} | ").removesuffix(" | ")
 
 
 def _parameters(schema: dict[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from toolcase.tool import Tool
 @click.pass_obj
 def command(settings: Settings, as_json: bool) -> None:
     """List the tools of the app."""
-    registry = load(settings.app)
+    registry = load(settings)
     tools = [registry.get(name) for name in registry.names()]
     if as_json or settings.json:
         print_json([summary(tool) for tool in tools])
@@ -24,7 +24,7 @@ def command(settings: Settings, as_json: bool) -> None:
         width = max(len(tool.name) for tool in tools)
         for tool in tools:
             words = [f"[{word}]" for word in effects(tool)]
-            said = " ".join([" " * (width - len(tool.name) + 1), tool.description, *words])
+            said = " ".join([" " * (width - len(tool.name) + 1), tool.description.partition("\n")[0], *words])
             click.echo(f"{click.style(tool.name, bold=True)}{said}".rstrip())
     else:
         click.echo("the app has no tools", err=True)

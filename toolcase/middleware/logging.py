@@ -47,12 +47,8 @@ class LoggingMiddleware:
         try:
             value = await inner(call)
         except Exception as error:
-            log.log(
-                logging.WARNING,
-                "call.failed",
-                **{"tool": _name(call), **facts},
-                **_failure(error, call, self.arguments),
-            )
+            facts = {"tool": _name(call), **facts, **_failure(error, call, self.arguments)}
+            log.log(logging.WARNING, "call.failed", **facts)
             raise
         except BaseException:
             if loud:
@@ -97,15 +93,9 @@ def _failure(error: Exception, call: Call, shows_arguments: bool) -> dict[str, A
         given = _given(call) if shows_arguments else None
         if not shows_arguments or secrets.redact_data(given) != given:
             message = error.without_values
-    facts = {
-        **_spent(call),
-        "error": type(error).__name__,
-        "message": printable(secrets.redact(message)),
-    }
-    if isinstance(error, ToolError):
-        return {**facts, "code": error.code.value}
-    facts["code"] = ErrorCode.TOOL_FAILED.value
-    if call.tool is not None and call.tool.exposes(error):
+    facts = {**_spent(call), "error": type(error).__name__, "message": printable(secrets.redact(message))}
+    facts["code"] = (error.code if isinstance(error, ToolError) else ErrorCode.TOOL_FAILED).value
+    if isinstance(error, ToolError) or (call.tool is not None and call.tool.exposes(error)):
         return facts
     facts["correlation_id"] = call.info.correlation_id
     if secrets:  # structlog would write it out as it is

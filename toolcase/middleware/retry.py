@@ -16,7 +16,6 @@ from toolcase.events import AttemptStarted, MiddlewareFailed, RetriesExhausted, 
 from toolcase.retry.backoff import Random
 from toolcase.retry.policy import RetryPolicy, lone, retry_after
 from toolcase.timer import remaining
-from toolcase.tool import Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,44 +34,32 @@ class RetryMiddleware:
     repeats: ClassVar[bool] = True
 
     async def __call__(self, call: Call, inner: Inner) -> Any:
-        return await self.bind(call.tool, inner)(call)
-
-    def bind(self, tool: Tool[..., Any] | None, inner: Inner) -> Inner:
-        """The same, settled when the chain is compiled."""
         budget, judged = self.policy.budget, self.policy.retry_if_result is not None
-        bucket = None if budget is None or tool is None else budget.bucket(tool)
-
-        async def attempts(call: Call) -> Any:
-            if bucket is not None:
-                bucket.deposit()
-            number, waited = 1, 0.0
-            while True:
-                if call.observed:
-                    call.notify(AttemptStarted(tool=call.name, number=number))
-                before = call.info.attempts
-                try:
-                    # What an attempt does to its arguments is not to be seen by the next one.
-                    value = await inner(call.with_own_arguments())
-                except Exception as error:
-                    wait = self._wait(call, error, number, waited, before)
-                    if wait is None:
-                        raise
-                else:
-                    wait = self._wait_after(value, call, number, waited, before) if judged else None
-                    if wait is None:
-                        return value
-                # Outside the except block, or the next attempt's error would carry this one as its context.
-                await anyio.sleep(wait)
-                number, waited = number + 1, wait
-
-        return attempts
+        if budget is not None:
+            budget.deposit(call.tool)
+        number, waited = 1, 0.0
+        while True:
+            if call.observed:
+                call.notify(AttemptStarted(tool=call.name, number=number))
+            before = call.info.attempts
+            try:
+                # What an attempt does to its arguments is not to be seen by the next one.
+                value = await inner(call.with_own_arguments())
+            except Exception as error:
+                wait = self._wait(call, error, number, waited, before)
+                if wait is None:
+                    raise
+            else:
+                rejected = judged and self._asked(call, False, self.policy.rejects, value)
+                wait = self._wait(call, None, number, waited, before) if rejected else None
+                if wait is None:
+                    return value
+            # Outside the except block, or the next attempt's error would carry this one as its context.
+            await anyio.sleep(wait)
+            number, waited = number + 1, wait
 
     def __str__(self) -> str:
         return f"RetryMiddleware({self.policy.max_attempts} attempts)"
-
-    def _wait_after(self, value: Any, call: Call, number: int, waited: float, before: int) -> float | None:
-        rejected = self._asked(call, False, self.policy.rejects, value)
-        return self._wait(call, None, number, waited, before) if rejected else None
 
     def _wait(
         self, call: Call, error: Exception | None, number: int, waited: float, before: int
@@ -94,7 +81,8 @@ class RetryMiddleware:
                 reason = f"the backoff gave {wait!r} seconds"
             elif (wait := max(wait, asked or 0.0)) >= remaining(call):
                 reason = "the next attempt would start after the deadline"
-            elif not self._paid(call.tool):  # last, so that nothing is paid for a retry that is not made
+            # Last, so that nothing is paid for a retry that is not made.
+            elif self.policy.budget is not None and not self.policy.budget.withdraw(call.tool):
                 reason = "the retry budget of the tool is empty"
         if reason:
             if number > 1 and error is not None:
@@ -128,11 +116,6 @@ class RetryMiddleware:
         if asked is not None and asked > policy.max_retry_after:
             return f"it asks to wait {asked:g} s, more than max_retry_after={policy.max_retry_after:g}"
         return ""
-
-    def _paid(self, tool: Tool[..., Any] | None) -> bool:
-        """Whether the tool's budget, where it has one, has taken on another retry."""
-        budget = self.policy.budget
-        return budget is None or tool is None or budget.bucket(tool).withdraw()
 
     def _asked(self, call: Call, default: Any, question: Callable[..., Any], *facts: Any) -> Any:
         """What the policy says; its own failure is only reported, because the tool's error must stand."""

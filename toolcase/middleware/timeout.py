@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Self
 from toolcase.call import Call, Inner, Stage
 from toolcase.clock import seconds
 from toolcase.timer import limited
-from toolcase.tool import Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +32,8 @@ class TimeoutMiddleware:
         return f"TimeoutMiddleware({self.seconds:g} s)"
 
     def __call__(self, call: Call, inner: Inner) -> Awaitable[Any]:
-        return self.bind(call.tool, inner)(call)
-
-    def bind(self, tool: Tool[..., Any] | None, inner: Inner) -> Inner:
-        """The same, settled when the chain is compiled."""
         # The hard part, and the back ends, are in timer.py.
-        return limited(inner, self.seconds, kind=self.kind)
+        return limited(inner, call, self.seconds, self.kind)
 
     def with_limit(self, *, seconds: float | None = None, kind: str = "attempt") -> Self:
         """Another one, as its place in the chain and its tool ask for; called when the chain is compiled."""

@@ -207,8 +207,9 @@ class PluginRegistry:
             mend = f"see {out[name]}" if name in out else self._hint(name, names)
             self._missed.append(PluginError(f"plugin {name!r} is required, and not there", mend))
         for name in sorted(set(self._settings) - names):
-            strange = PluginError("it has settings, and is not installed", self._hint(name, names))
-            self._report("settings", name, strange)
+            if mend := nearest(name, names):  # the host may register one of another name later
+                strange = PluginError("it has settings, and is not installed", mend)
+                self._report("settings", name, strange)
         self._asked()
 
     def _admit(self, named: Callable[[], Any], *, name: str, found: Found | None, required: bool) -> None:

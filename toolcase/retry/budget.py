@@ -15,6 +15,8 @@ from toolcase.clock import count, number
 class RetryBudget:
     """At most `reserve` retries, and `ratio` more for each call: a bucket of tokens for each tool.
 
+    It is full at first; each call adds a fraction of a token to it, and each retry takes a whole one.
+
     So a tool that is down is asked 1 + `ratio` times as often in the long run, and not `max_attempts`
     times. The buckets belong to this object: whatever shares it, in one registry or in several, draws from
     the same bucket for the same tool, and two budgets with equal settings are two.
@@ -22,10 +24,14 @@ class RetryBudget:
 
     ratio: float = 0.2
     reserve: int = 10
+    _share: Fraction = field(init=False, repr=False)
+    # What is left in buckets that are not as at first, in whole parts of a token: ten times 0.1 is not 1.
     # Weak, so that a tool which is gone takes its bucket along.
-    _buckets: weakref.WeakKeyDictionary[object, Bucket] = field(
+    _left: weakref.WeakKeyDictionary[object, int] = field(
         default_factory=weakref.WeakKeyDictionary, init=False, repr=False
     )
+    # Guards _left: registries in other threads may share the policy.
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 0 < number(self.ratio, "ratio") < math.inf:
@@ -34,34 +40,20 @@ class RetryBudget:
                 "RetryPolicy(budget=None) is without a limit"
             )
         count(self.reserve, "reserve")
+        object.__setattr__(self, "_share", Fraction(repr(self.ratio)))
 
-    def bucket(self, tool: object) -> Bucket:
-        """The tokens of this tool, the same at every asking; `tool` must be hashable by identity."""
-        return self._buckets.setdefault(tool, Bucket(self.ratio, self.reserve))
-
-
-class Bucket:
-    """Tokens: full at first, a fraction of one added by each call, a whole one taken by each retry."""
-
-    __slots__ = ("_left", "_lock", "_most", "_per_call", "_per_retry")
-
-    def __init__(self, ratio: float, reserve: int) -> None:
-        # Counted in whole parts of a token, because ten times 0.1 is not 1 in floating point.
-        share = Fraction(repr(ratio))
-        self._per_call, self._per_retry = share.numerator, share.denominator
-        self._most = self._left = reserve * share.denominator
-        # Guards _left: registries in other threads may share the policy.
-        self._lock = threading.Lock()
-
-    def deposit(self) -> None:
-        """A call begins."""
+    def deposit(self, tool: object) -> None:
+        """A call of this tool begins, and adds its share of a token; `tool` is hashable by identity."""
         with self._lock:
-            self._left = min(self._most, self._left + self._per_call)
+            left = self._left.get(tool)
+            if left is not None:
+                full = self.reserve * self._share.denominator
+                self._left[tool] = min(full, left + self._share.numerator)
 
-    def withdraw(self) -> bool:
-        """A retry is about to be made; False where there is nothing left for it."""
+    def withdraw(self, tool: object) -> bool:
+        """A retry of this tool is about to be made; False where there is no whole token left for it."""
         with self._lock:
-            enough = self._left >= self._per_retry
-            if enough:
-                self._left -= self._per_retry
-            return enough
+            left = self._left.get(tool, self.reserve * self._share.denominator) - self._share.denominator
+            if left >= 0:
+                self._left[tool] = left
+            return left >= 0

@@ -16,12 +16,10 @@ from toolcase.schema.given import own, plain
 from toolcase.schema.words import SHOWN_PROBLEMS, UNKNOWN, Misfit, Names, Problem, cut, shown_value
 
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
-_FURTHER = frozenset(
-    {
-        *("additionalProperties", "unevaluatedProperties", "patternProperties", "dependentSchemas", "if"),
-        *("allOf", "anyOf", "oneOf", *_REFERENCES),
-    }
-)
+_FURTHER = frozenset({
+    "additionalProperties", "unevaluatedProperties", "patternProperties", "dependentSchemas", "if",
+    "allOf", "anyOf", "oneOf", *_REFERENCES,
+})  # fmt: skip
 """What may speak of arguments that are not among the properties."""
 
 

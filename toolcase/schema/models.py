@@ -16,7 +16,7 @@ from typing_extensions import is_typeddict
 from toolcase.schema import structs
 from toolcase.schema.fields import field_types, generator, is_secret
 from toolcase.schema.given import own, own_containers, parse, plain
-from toolcase.schema.shape import Shape
+from toolcase.schema.schema import Schema
 from toolcase.schema.words import UNKNOWN, Misfit, Names, Problem
 
 
@@ -29,13 +29,12 @@ class _Model:
     """The names by which a caller says the fields."""
     closed: bool
     """Whether there are no others."""
-    read: Callable[[dict[str, Any]], Any]
-    read_json: Callable[[bytes | str, dict[str, Any]], Any]
-    """The same from JSON text, and from what stands in it."""
+    read: Callable[[dict[str, Any], bytes | str | None], Any]
+    """From the fields, and from the JSON text that they stand in, if there is one."""
     json: Callable[[], dict[str, Any]]
 
 
-def shape_of(annotation: Any, parameter: str, *, strict: bool) -> Shape | None:
+def schema_of(annotation: Any, parameter: str, *, strict: bool) -> Schema | None:
     """How to check the fields of a pydantic model, Struct, dataclass or TypedDict; None of anything else."""
     model = _model(annotation, strict=strict)
     if model is None:
@@ -45,17 +44,17 @@ def shape_of(annotation: Any, parameter: str, *, strict: bool) -> Shape | None:
         alone = len(arguments) == 1 and not is_typeddict(model.kind)
         if alone and issubclass(type(arguments.get(parameter)), model.kind):
             return dict(arguments)  # Python code may give an instance by the parameter's own name
-        return {parameter: model.read(_fields(arguments, model))}
+        return {parameter: model.read(_fields(arguments, model), None)}
 
     def check_json(text: bytes | str) -> dict[str, Any]:
         fields = parse(text)
         _refuse_unknown(fields, model)
-        return {parameter: model.read_json(text, fields)}
+        return {parameter: model.read(fields, text)}
 
     def gather(arguments: Mapping[str, Any]) -> dict[str, Any]:
         return {parameter: fresh(arguments[parameter])}
 
-    return Shape(check, check_json, model.names, partial(_json, model), gather)
+    return Schema(check, check_json, model.names, partial(_json, model), gather)
 
 
 def _model(annotation: Any, *, strict: bool) -> _Model | None:
@@ -69,7 +68,7 @@ def _model(annotation: Any, *, strict: bool) -> _Model | None:
         names = dict.fromkeys(structs.names(origin), False)
         convert = partial(structs.read, annotation=kind, strict=strict)
         schema = partial(msgspec.json.schema, kind)
-        return _Model(origin, names, True, convert, lambda _, fields: convert(fields), schema)
+        return _Model(origin, names, True, lambda fields, _: convert(fields), schema)
     if not _is_model(origin):
         return None
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
@@ -77,17 +76,15 @@ def _model(annotation: Any, *, strict: bool) -> _Model | None:
         return None
     validator, mode = adapter.validator, True if strict else None
 
-    def read(fields: dict[str, Any]) -> Any:
-        if strict and dataclasses.is_dataclass(origin):
-            # From Python, pydantic strictly wants an instance; from JSON it has none to ask for.
-            return validator.validate_json(to_json(fields), strict=True)
-        return validator.validate_python(fields, strict=mode)
-
-    def read_json(text: bytes | str, fields: dict[str, Any]) -> Any:
+    def read(fields: dict[str, Any], text: bytes | str | None) -> Any:
+        if text is None and strict and dataclasses.is_dataclass(origin):
+            text = to_json(fields)  # from Python, pydantic strictly wants an instance, which JSON has not
+        if text is None:
+            return validator.validate_python(fields, strict=mode)
         return validator.validate_json(text, strict=mode)
 
     schema = partial(adapter.json_schema, schema_generator=generator())
-    return _Model(origin, *declared, read, read_json, schema)
+    return _Model(origin, *declared, read, schema)
 
 
 def _json(model: _Model) -> dict[str, Any]:

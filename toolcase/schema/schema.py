@@ -1,25 +1,22 @@
-"""From a function to what callers must give it: JSON Schema for models, a validator for calls."""
+"""What a tool takes and gives, checked one way whatever declares it, and refused one way."""
 
 from __future__ import annotations
 
-import contextlib
-import copy
-import functools
-import inspect
-import types
-import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from toolcase import docstrings
-from toolcase.errors import InvalidArguments, InvalidResult
-from toolcase.schema import json_schema, models
-from toolcase.schema.fields import NO_EXTRAS, adapter_of, field, generator, is_secret, validator
-from toolcase.schema.given import parse, refuse_literals
-from toolcase.schema.shape import Arguments, Shape, problems, validate_with
-from toolcase.schema.words import NOTHING, path, told
+from toolcase.errors import InvalidArguments
+from toolcase.schema.given import DIGITS, TOO_DEEP, own
+from toolcase.schema.words import NOTHING, UNKNOWN, Misfit, Names, Problem, refused, should, shown_value
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+Arguments = Mapping[str, Any] | bytes | str
+"""What a caller may give: a mapping, or a JSON object as text or bytes."""
+
+LISTED_ERRORS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,215 +26,90 @@ class Schema:
     Built once per tool, on first use, because pydantic takes its time; no reflection happens at a call.
     """
 
-    validate: Callable[[Arguments], dict[str, Any]]
-    """The arguments as the function takes them, defaults filled in; raises InvalidArguments."""
-    validate_result: Callable[[Any], Any] | None
-    """The value as the return annotation has it, where it is to be checked; raises InvalidResult."""
-    injected: Mapping[str, Callable[[Any], Any]]
+    check: Callable[[dict[str, Any]], dict[str, Any]]
+    """From a dict to the validated arguments; Misfit or pydantic's error."""
+    check_json: Callable[[bytes | str], dict[str, Any]]
+    """The same from JSON text."""
+    names: Names
+    declared: Callable[[], dict[str, Any]]
+    """The JSON Schema, a new dict each time."""
+    gather: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+    """From the validated arguments to what the function takes by name, where these differ; for each run."""
+    tool: str = ""
+    """In the words of errors."""
+    examples: Sequence[Mapping[str, Any]] = ()
+    injected: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     """Parameters that toolcase gives, each with the function that takes it from the call."""
-    positional: tuple[str, ...]
+    positional: tuple[str, ...] = ()
     """Parameters that can only be given by position."""
-    gather: Callable[[Mapping[str, Any]], dict[str, Any]] | None
-    """From the validated arguments to what the function takes by name, where these are not the same."""
-    mapping: str
+    mapping: str = ""
     """The parameter that takes all arguments in one mapping, where there is such a one."""
-    json: Callable[[], dict[str, Any]]
-    """JSON Schema of the arguments, a new dict each time; TypeError if JSON cannot say them."""
+    validate_result: Callable[[Any], Any] | None = None
+    """The value as the return annotation has it, where it is to be checked; raises InvalidResult."""
 
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """Arguments that a JSON Schema declares, and not the function's signature."""
-
-    schema: Mapping[str, Any]
-    in_one: bool
-    """Whether the function takes them in one mapping rather than by keyword."""
-
-
-def declared_by(thing: Any) -> Declared | None:
-    """What an object says of its own arguments, as a class tool does; None of a plain function."""
-    schema = getattr(thing, "input_schema", None)
-    return Declared(schema, in_one=False) if isinstance(schema, Mapping) else None
-
-
-def build(
-    function: Callable[..., Any],
-    *,
-    tool: str,
-    strict: bool = False,
-    checks_result: bool = False,
-    declared: Declared | None = None,
-    examples: Sequence[Mapping[str, Any]] = (),
-) -> Schema:
-    """Read the signature and annotations of `function`; TypeError if they cannot make a tool."""
-    plain = underlying(function)
-    with _readable(tool):
-        parameters = list(inspect.signature(function).parameters.values())
-        hints = typing.get_type_hints(plain, include_extras=True)
-        if parameters and parameters[0].name == "self" and _is_in_class(function):
-            raise TypeError(
-                f"{function.__qualname__} is a method without its object; give the method of an object"
-            )
-        injected = {
-            p.name: take
-            for p in parameters
-            if p.kind is not p.VAR_KEYWORD and (take := _injection(hints.get(p.name))) is not None
-        }
-        visible = [p for p in parameters if p.name not in injected]
-        mapping = _only(visible) if declared and declared.in_one else ""
-        if declared is None:
-            shape = _signature(
-                visible, hints, docstrings.parameters(inspect.getdoc(plain) or ""), tool, strict
-            )
-        else:
-            shape = _declared(declared, mapping)
-        made = Schema(
-            validate=validate_with(shape, tool),
-            validate_result=_result_validator(hints.get("return", Any), tool) if checks_result else None,
-            injected=injected,
-            positional=tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY),
-            gather=shape.gather,
-            mapping=mapping,
-            json=partial(_json, shape, examples, tool),
-        )
-        for number, example in enumerate(examples, 1):
-            try:
-                made.validate(example)
-            except InvalidArguments as error:
-                raise TypeError(f"example {number} does not fit its own schema: {error}") from None
-    return made
-
-
-def _signature(
-    parameters: Sequence[inspect.Parameter],
-    hints: Mapping[str, Any],
-    described: Mapping[str, str],
-    tool: str,
-    strict: bool,
-) -> Shape:
-    """Each parameter is an argument; of a single one that is a model, each of its fields."""
-    fields: dict[str, Any] = {}
-    names: dict[str, bool] = {}
-    extra: Any = NO_EXTRAS
-    for parameter in parameters:
-        annotation = hints.get(parameter.name, Any)
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            raise TypeError(f"it cannot take *{parameter.name}: a caller gives arguments by name")
-        if parameter.kind is parameter.VAR_KEYWORD:
-            extra = annotation
-            continue
-        single = len(parameters) == 1 and parameter.default is parameter.empty
-        if single and (model := models.shape_of(annotation, parameter.name, strict=strict)):
-            return model
-        fields[parameter.name] = field(parameter, annotation, described.get(parameter.name))
-        names[parameter.name] = is_secret(annotation)
-    adapter = adapter_of(tool, fields, extra=extra, strict=strict)
-    checked = validator(adapter)
-
-    def check_json(text: bytes | str) -> dict[str, Any]:
-        refuse_literals(text)
-        found: dict[str, Any] = checked.validate_json(text)
-        return found
-
-    # In JSON text for these pydantic itself finds every NaN.
-    finite = extra is NO_EXTRAS and all(hints.get(name) in (str, int, float, bool) for name in fields)
-    return Shape(
-        check=checked.validate_python,
-        check_json=checked.validate_json if finite else check_json,
-        names=names,
-        json=partial(adapter.json_schema, schema_generator=generator()),
-    )
-
-
-def _only(parameters: Sequence[inspect.Parameter]) -> str:
-    if len(parameters) != 1 or parameters[0].kind is parameters[0].VAR_KEYWORD:
-        raise TypeError("its function must take one parameter for all arguments, a mapping")
-    return parameters[0].name
-
-
-def _declared(declared: Declared, mapping: str) -> Shape:
-    schema = json_schema.read(declared.schema)
-    check = json_schema.checker(schema)
-    return Shape(
-        check=check,
-        check_json=lambda text: check(parse(text)),
-        names=json_schema.names(schema),
-        json=partial(copy.deepcopy, schema),
-        gather=(lambda arguments: {mapping: dict(arguments)}) if declared.in_one else None,
-    )
-
-
-def _json(shape: Shape, examples: Sequence[Mapping[str, Any]], tool: str) -> dict[str, Any]:
-    from pydantic_core import to_jsonable_python
-
-    try:
-        schema = shape.json()
-        if examples:
-            schema["examples"] = to_jsonable_python([dict(example) for example in examples])
-    except Exception as error:
-        reason = getattr(error, "message", error)
-        raise TypeError(
-            f"the parameters of tool {tool!r} have no JSON Schema: {reason}; "
-            "annotate them with types that JSON can say"
-        ) from error
-    schema.pop("title", None)
-    return schema
-
-
-def _is_in_class(function: Any) -> bool:
-    """Whether it is a plain function that was written in the body of a class."""
-    return inspect.isfunction(function) and "." in function.__qualname__.rpartition("<locals>.")[2]
-
-
-def underlying(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The one that was written with `def`, inside partials, static methods and callable objects."""
-    while True:
-        if isinstance(function, functools.partial):
-            function = function.func
-        elif isinstance(function, staticmethod):
-            function = function.__func__
-        elif inspect.isroutine(function) or hasattr(function, "__wrapped__"):
-            return function
-        else:
-            function = function.__call__  # type: ignore[operator]
-
-
-@contextlib.contextmanager
-def _readable(tool: str) -> Iterator[None]:
-    """Says of which tool it was that no schema could be made; annotations may raise anything."""
-    try:
-        yield
-    except json_schema.BadSchema as error:
-        raise TypeError(f"input_schema of tool {tool!r} {error}") from None
-    except Exception as error:
-        reason = getattr(error, "message", error)
-        if isinstance(error, NameError):
-            reason = f"{reason}; define or import that type at the top level of the module"
-        raise TypeError(f"cannot make a schema of tool {tool!r}: {reason}") from error
-
-
-def _result_validator(annotation: Any, tool: str) -> Callable[[Any], Any]:
-    from pydantic import ValidationError
-
-    checker = adapter_of(tool, {"result": typing.Required[annotation]}, finite=False).validator
-    secret = is_secret(annotation)
-
-    def validate(value: Any) -> Any:
+    def validate(self, arguments: Arguments) -> dict[str, Any]:
+        """The arguments as the function takes them, defaults filled in; raises InvalidArguments alone."""
         try:
-            return checker.validate_python({"result": value})["result"]
-        except ValidationError as error:
-            problem = problems(error)[0]
-            said = f"{path(problem.where)} {told(problem.said, NOTHING if secret else problem.got)}"
-            raise InvalidResult(f"{tool!r} gave what does not fit its return type: {said}") from None
+            if isinstance(arguments, dict):
+                return self.check(arguments)
+            if isinstance(arguments, bytes | str):
+                return self.check_json(arguments)
+            if isinstance(arguments, Mapping):
+                return self.check(own(arguments))
+        except Misfit as misfit:
+            raise refused(self.tool, misfit, self.names) from None
+        except RecursionError:
+            raise refused(self.tool, Misfit([Problem((), TOO_DEEP)]), self.names) from None
+        except Exception as error:
+            from pydantic_core import ValidationError
 
-    return validate
+            if isinstance(error, ValidationError):
+                raise refused(self.tool, _misfit(error), self.names) from None
+            # Of a validator that the tool's author wrote, or of what was given.
+            raise InvalidArguments(
+                f"the arguments of {self.tool!r} could not be checked: {type(error).__name__}"
+            ) from error
+        wanted = f"arguments of {self.tool!r} must be a mapping or a JSON object"
+        raise InvalidArguments(f"{wanted}, got {shown_value(arguments)}", without_values=wanted)
+
+    def json(self) -> dict[str, Any]:
+        """JSON Schema of the arguments, a new dict each time; TypeError if JSON cannot say them."""
+        from pydantic_core import to_jsonable_python
+
+        try:
+            schema = self.declared()
+            if self.examples:
+                schema["examples"] = to_jsonable_python([dict(example) for example in self.examples])
+        except Exception as error:
+            reason = getattr(error, "message", error)
+            raise TypeError(
+                f"the parameters of tool {self.tool!r} have no JSON Schema: {reason}; "
+                "annotate them with types that JSON can say"
+            ) from error
+        schema.pop("title", None)
+        return schema
 
 
-def _injection(annotation: Any) -> Callable[[Any], Any] | None:
-    """How to take a parameter of this type from the call: the type says so itself, in `__from_call__`."""
-    if isinstance(annotation, type):
-        take = getattr(annotation, "__from_call__", None)
-        return take if callable(take) else None
-    if typing.get_origin(annotation) in (typing.Annotated, typing.Union, types.UnionType):
-        return next(filter(None, map(_injection, typing.get_args(annotation))), None)
-    return None
+def _misfit(error: ValidationError) -> Misfit:
+    count = error.error_count()
+    if count > LISTED_ERRORS:  # pydantic makes a list of all or of none
+        return Misfit([Problem((), f"hold {count} values that do not fit")])
+    return Misfit(problems(error))
+
+
+def problems(error: ValidationError) -> list[Problem]:
+    """What pydantic says, in our words."""
+    return [_problem(found) for found in error.errors(include_url=False, include_context=False)]
+
+
+def _problem(found: Mapping[str, Any]) -> Problem:
+    location, kind, said = found["loc"], found["type"], found["msg"]
+    if kind == "json_invalid":
+        return Problem((), f"are no JSON: {said.removeprefix('Invalid JSON: ')}")
+    if kind == "missing":
+        return Problem(location, "is missing")
+    if kind == "extra_forbidden":
+        return Problem(location, UNKNOWN)
+    if kind in ("less_than", "greater_than") and len(said) > DIGITS:
+        return Problem(location, "should be a shorter number")
+    return Problem(location, should(said), found["input"] if location else NOTHING)

@@ -70,7 +70,7 @@ def _left_limits() -> Iterator[str]:
         if limits.armed:
             yield f"{len(limits.armed)} limits of time are still noted as armed"
         if limits.shields:
-            yield f"{len(limits.shields)} shielded clean-ups are still noted as open"
+            yield f"{limits.shields} shielded clean-ups are still noted as open"
 
 
 def _tasks() -> Iterator[Any]:
