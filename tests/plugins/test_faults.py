@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from toolcase import PluginError, PluginFailed
+from toolcase.plugins import faults
 from toolcase.plugins.faults import SLOW_SECONDS, log, note_secrets, said_of, watched
 from toolcase.secrets import Secrets
 
@@ -159,7 +160,8 @@ class TestNoteSecrets:
 class TestWatched:
     """Naming a plugin that takes long."""
 
-    def test_names_one_that_still_loads(self):
+    def test_names_one_that_still_loads(self, monkeypatch):
+        monkeypatch.setattr(faults, "SLOW_SECONDS", 0.001)
         told = threading.Event()
 
         class Tells(logging.Handler):
@@ -169,7 +171,7 @@ class TestWatched:
 
         said, handler = [], Tells()
         logging.getLogger("toolcase").addHandler(handler)
-        with watched("slow", 0.001):
+        with watched("slow"):
             assert told.wait(10)
         logging.getLogger("toolcase").removeHandler(handler)
 

@@ -238,5 +238,7 @@ class TestConfigured:
     def test_refuses_what_is_no_table_for_each_plugin_and_does_not_show_it(self, site, text, name):
         (site / "pyproject.toml").write_text(text)
 
-        with pytest.raises(ValueError, match=f"pyproject.toml holds tables, and '{name}' is none$"):
+        with pytest.raises(
+            ValueError, match=f"pyproject.toml holds a table for each plugin, and '{name}' is none$"
+        ):
             configured(True)

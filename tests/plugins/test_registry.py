@@ -463,7 +463,8 @@ class TestLoad:
 def watches(name):
     """The timers that will name this plugin in the log."""
     timers = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
-    return [timer for timer in timers if timer.args[0].startswith(f"plugin {name!r} still loads")]
+    waiting = [timer for timer in timers if not timer.finished.is_set()]
+    return [timer for timer in waiting if timer.args[0].startswith(f"plugin {name!r} still loads")]
 
 
 class TestSlow:

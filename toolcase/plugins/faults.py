@@ -76,10 +76,12 @@ def note_secrets(secrets: Secrets, value: Any, *, hidden: bool = False, depth: i
 
 
 @contextmanager
-def watched(name: str, seconds: float = SLOW_SECONDS) -> Iterator[None]:
+def watched(name: str) -> Iterator[None]:
     """Name the plugin in the log if it takes long: from outside, a host that waits for it looks dead."""
-    said = f"plugin {name!r} still loads after {seconds:g} s; run `toolcase doctor` to see where it hangs"
-    timer = threading.Timer(seconds, log_fault, [said, None, Secrets()])
+    said = (
+        f"plugin {name!r} still loads after {SLOW_SECONDS:g} s; run `toolcase doctor` to see where it hangs"
+    )
+    timer = threading.Timer(SLOW_SECONDS, log_fault, [said, None, Secrets()])
     timer.daemon = True
     timer.start()
     try:

@@ -127,6 +127,6 @@ def _tables(file: Path) -> dict[str, Any]:
     for name, table in tables.items():
         if not isinstance(table, dict):
             raise ValueError(  # noqa: TRY004  it is the file that is wrong
-                f"[tool.toolcase.plugins] in {file} holds tables, and {name!r} is none"
+                f"[tool.toolcase.plugins] in {file} holds a table for each plugin, and {name!r} is none"
             )
     return dict(tables)
