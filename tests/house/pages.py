@@ -1,7 +1,9 @@
 """Markdown pages: their blocks of code, their links and anchors, and a run of their Python.
 
 `python tests/house/pages.py PAGE` runs the Python blocks of a page in order, in one namespace and one event
-loop, and compares what each printed with the `text` block directly below it, where there is one.
+loop, and compares what each printed with the `text` block directly below it, where there is one. A block
+directly below a line that is nothing but a path and a colon, such as "`shop/tools.py`:", is that file: it is
+written, and imported if it is Python. Below "`shop/tools.py`, at its end:" it is added to that file.
 """
 
 from __future__ import annotations
@@ -9,11 +11,13 @@ from __future__ import annotations
 import ast
 import asyncio
 import contextlib
+import importlib
 import inspect
 import io
 import itertools
 import re
 import sys
+import tempfile
 import types
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +30,7 @@ _LINK = re.compile(
     r"""\]\(\s*<?(?P<inline>[^)\s>]+)|^\s*\[[^\]^]+\]:\s*(?P<below>\S+)|(?:src|href)="(?P<html>[^"]+)"""
 )
 _CODE = re.compile(r"(`+).+?\1")
+_FILE = re.compile(r"`(?P<path>[\w./-]+)`(?P<more>, at its end)?:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,18 @@ class Block:
     line: int
     follows: bool = False
     """Whether nothing but blank lines stands between it and the block before."""
+    file: str = ""
+    """The path of the file that it is, if it is one."""
+    more: bool = False
+    """Whether it is but the end of that file."""
+
+    def write(self, folder: Path) -> Path:
+        """Write the file that it is."""
+        path = folder / self.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        before = path.read_text(encoding="utf-8") + "\n" if self.more else ""
+        path.write_text(before + self.code, encoding="utf-8")
+        return path
 
 
 def blocks(text: str) -> list[Block]:
@@ -53,17 +70,19 @@ def _split(text: str) -> tuple[list[Block], list[str]]:
     found: list[Block] = []
     outside: list[str] = []
     opened: re.Match[str] | None = None
-    start, inside, since = 0, [""], True
+    start, inside, since = 0, [""], ""
     for number, line in enumerate(text.splitlines(), 1):
         if opened is None:
             opened, start, inside = _FENCE.match(line), number, []
             if opened is None:
                 outside.append(line)
-                since = since or bool(line.strip())
+                since = line.strip() or since
         elif line.strip().startswith(opened["fence"]) and not line.strip().strip(opened["fence"][0]):
             code = "".join(f"{row}\n" for row in inside)
-            found.append(Block(opened["info"].strip(), code, start, not since))
-            opened, since = None, False
+            follows, named = bool(found) and not since, _FILE.fullmatch(since)
+            file, more = (named["path"], bool(named["more"])) if named else ("", False)
+            found.append(Block(opened["info"].strip(), code, start, follows, file, more))
+            opened, since = None, ""
         else:
             margin = len(opened["margin"])
             inside.append(line[margin:] if not line[:margin].strip() else line)
@@ -95,12 +114,27 @@ def run(page: Path) -> None:
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main  # dataclasses and pickling look names up there
     found = blocks(page.read_text(encoding="utf-8"))
-    with asyncio.Runner() as runner:
+    with asyncio.Runner() as runner, tempfile.TemporaryDirectory() as folder:
+        sys.path.insert(0, folder)
+        sys.dont_write_bytecode = True  # two versions of a file may have one size and one time
         for block, below in itertools.zip_longest(found, found[1:]):
-            if block.info == PYTHON:
+            if block.file:
+                _import(block.write(Path(folder)), folder)
+            elif block.info == PYTHON:
                 printed = _run(block, page, main.__dict__, runner)
                 if below is not None and below.info == OUTPUT and below.follows:
                     _compare(printed, below, page)
+
+
+def _import(path: Path, folder: str) -> None:
+    """Import a Python file below a folder, again if it was imported before, together with what it imports."""
+    if path.suffix == ".py":
+        importlib.invalidate_caches()
+        for name, module in list(sys.modules.items()):
+            if str(getattr(module, "__file__", "")).startswith(folder):
+                del sys.modules[name]
+        words = path.relative_to(folder).with_suffix("").parts
+        importlib.import_module(".".join(words).removesuffix(".__init__"))
 
 
 def _run(block: Block, page: Path, namespace: dict[str, object], runner: asyncio.Runner) -> str:

@@ -177,6 +177,47 @@ def test_a_page_that_says_something_else_is_wrong(tmp_path: Path) -> None:
     assert f"{page}:21: the page says" in said
 
 
+FILES = """\
+`box/a.py`:
+
+```python
+X = {x}
+```
+
+`box/a.py`, at its end:
+
+```python
+Y = X + 1
+```
+
+`box/b.py`:
+
+```python
+from box.a import Y
+```
+
+And then:
+
+```python
+import box.b
+print(box.b.Y)
+```
+
+```text
+{y}
+```
+
+"""
+
+
+def test_a_block_below_a_path_is_a_file_that_others_import(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(FILES.format(x=1, y=2) + FILES.format(x=2, y=3), encoding="utf-8")
+
+    assert run_alone(page) == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["page.md"]
+
+
 def test_an_error_names_the_line_of_the_page(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# Page\n\n```python\nx = 1\nx / 0\n```\n", encoding="utf-8")

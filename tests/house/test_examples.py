@@ -11,7 +11,8 @@ import pytest
 from house.source import python_files, shown
 
 EXAMPLE_SECONDS = 30
-EXAMPLES = [path for path in python_files("examples") if not path.name.startswith("_")]
+EXAMPLES = [path for path in python_files("examples") if path.parent.name == "examples"]
+"""Each is a program; what is in a folder is not."""
 
 
 def test_there_are_examples() -> None:

@@ -4,12 +4,6 @@ from __future__ import annotations
 
 import configparser
 import json
-import os
-import shutil
-import subprocess
-import sys
-import sysconfig
-import venv
 import zipfile
 from email.message import Message
 from email.parser import Parser
@@ -19,6 +13,7 @@ import pytest
 from packaging.version import Version
 
 from house.source import ROOT
+from house.wheels import build, fresh, install, run
 
 FOREIGN = Version("0.1.0")
 """The newest version of the older distribution that has our name in the public registry."""
@@ -44,31 +39,13 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built by the backend itself, in this environment: no index is asked."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    (built,) = folder.glob("*.whl")
-    return built
+    return build(ROOT, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The scripts of a fresh environment with the wheel in it, and this environment's dependencies behind."""
-    folder = tmp_path_factory.mktemp("fresh")
-    uv = os.environ.get("UV") or shutil.which("uv")
-    venv.create(folder, with_pip=uv is None, symlinks=os.name != "nt")
-    places = {"base": str(folder), "platbase": str(folder)}
-    scripts = Path(sysconfig.get_path("scripts", "venv", places))
-    python = str(scripts / "python")
-    install = [uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install"]
-    offline = ["--no-deps", "--no-index", "--quiet", str(wheel)]
-    subprocess.run([*install, *offline], cwd=folder, capture_output=True, text=True, check=True)
-    # Behind, because a .pth file's folders come after; and .pth files in those, such as the one that leads
-    # to the source tree, are not read.
-    behind = Path(sysconfig.get_path("purelib", "venv", places)) / "dependencies.pth"
-    behind.write_text(f"{sysconfig.get_path('purelib')}\n{sysconfig.get_path('platlib')}\n", encoding="utf-8")
-    return scripts
+    """The scripts of a fresh environment with the wheel in it."""
+    return install(fresh(tmp_path_factory.mktemp("fresh")), wheel)
 
 
 def test_holds_the_package_its_types_and_the_license_and_nothing_else(wheel: Path) -> None:
@@ -77,7 +54,8 @@ def test_holds_the_package_its_types_and_the_license_and_nothing_else(wheel: Pat
     assert "toolcase/py.typed" in names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"toolcase"}
-    assert not [name for name in names if "/test_" in name or "/conftest" in name or "/tests/" in name]
+    code = [name for name in names if not name.startswith("toolcase/cli/plugin_template/")]
+    assert not [name for name in code if "/test_" in name or "/conftest" in name or "/tests/" in name]
 
 
 def test_is_newer_than_the_foreign_one_of_this_name(wheel: Path) -> None:
@@ -113,15 +91,6 @@ def test_the_command_runs(wheel: Path, installed: Path, tmp_path: Path) -> None:
     said = run(tmp_path, installed / "toolcase", "--version")
 
     assert metadata(wheel)["Version"] in said
-
-
-def run(folder: Path, program: Path, *words: str) -> str:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV"))}
-    done = subprocess.run(
-        [str(program), *words], cwd=folder, env=inherited, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def read(wheel: Path, name: str) -> str:

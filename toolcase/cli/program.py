@@ -24,6 +24,7 @@ COMMANDS = MappingProxyType(
         "describe": "Show one tool: its parameters, effects and middleware.",
         "doctor": "Look for what is wrong, and what mends it.",
         "list": "List the tools of the app.",
+        "new": "Write the files of something new.",
         "plugins": "List the installed plugins, and what they offer.",
     }
 )

@@ -1,0 +1,1 @@
+"""A plugin for toolcase: sayings, drawn from a jar."""
