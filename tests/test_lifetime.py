@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from contextlib import asynccontextmanager
 
 import anyio
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from toolcase import Registry, Unavailable, shielded
 from toolcase.events import CallStopped, CancelOverrun
 from toolcase.runtime import RetryMiddleware, TimeoutMiddleware
-from toolcase.testing import Give, Hang, Script, current_clock
+from toolcase.testing import Give, Hang, Script, cancel_at_every_await, current_clock
 
 
 def made(*tools, **settings):
@@ -440,6 +441,162 @@ async def test_a_task_that_was_cancelled_before_it_is_cut_off_stays_cancelled():
 
     assert task.cancelled()
     assert current_clock().now == pytest.approx(1)
+
+
+class Lives:
+    """Lifespans that note when they are entered and left."""
+
+    def __init__(self):
+        self.log = []
+
+    def __call__(self, name, *, entering=None, leaving=None):
+        @asynccontextmanager
+        async def lifespan():
+            await (anyio.sleep(0) if entering is None else entering())
+            self.log.append(f"+{name}")
+            try:
+                yield
+            finally:
+                self.log.append(f"-{name}")
+                if leaving is not None:
+                    await leaving()
+
+        return lifespan
+
+
+async def fails():
+    raise ConnectionError("refused")
+
+
+class TestLifespans:
+    """What is entered before the first call, and left after the last."""
+
+    async def test_are_entered_in_order_and_left_in_reverse(self):
+        registry, lives = made(), Lives()
+        for name in "abc":
+            registry.lifespan(lives(name))
+
+        async with registry:
+            assert lives.log == ["+a", "+b", "+c"]
+
+        assert lives.log == ["+a", "+b", "+c", "-c", "-b", "-a"]
+
+    async def test_are_entered_again_when_the_registry_is(self):
+        registry, lives = made(), Lives()
+        registry.lifespan(lives("a"))
+
+        for _ in range(2):
+            async with registry:
+                pass
+
+        assert lives.log == ["+a", "-a"] * 2
+
+    async def test_are_left_after_the_calls_have_ended_and_the_outboxes_are_empty(self):
+        registry, lives = made(grace=5), Lives()
+        registry.lifespan(lives("a"))
+
+        async def consume(item):
+            lives.log.append(item)
+
+        @registry.tool
+        async def slow() -> None:
+            await anyio.sleep(3)
+            lives.log.append("called")
+            outbox.put("item")
+
+        outbox = registry.outbox(consume)
+        await left_while(registry, "slow")
+
+        assert lives.log == ["+a", "called", "item", "-a"]
+
+    async def test_one_that_cannot_be_entered_leaves_those_before_it_and_the_registry_alone(self):
+        registry, lives, entering = made(Script(Give(1)).tool("t")), Lives(), [fails]
+        registry.lifespan(lives("a"))
+        registry.lifespan(lives("b", entering=lambda: entering.pop()() if entering else anyio.sleep(0)))
+
+        with pytest.raises(ConnectionError, match="^refused$"):
+            await registry.__aenter__()
+
+        assert lives.log == ["+a", "-a"]
+        assert await registry.call("t") == 1
+        async with registry:
+            assert lives.log == ["+a", "-a", "+a", "+b"]
+
+    async def test_what_one_raises_on_leaving_reaches_the_host_when_all_are_left(self):
+        registry, lives = made(Script(Give(1)).tool("t")), Lives()
+        registry.lifespan(lives("a"))
+        registry.lifespan(lives("b", leaving=fails))
+
+        with pytest.raises(ConnectionError, match="^refused$"):
+            async with registry:
+                pass
+
+        assert lives.log == ["+a", "+b", "-b", "-a"]
+        with pytest.raises(Unavailable):
+            await registry.call("t")
+
+    async def test_are_left_when_the_leave_is_cancelled(self):
+        registry, lives = made(grace=60), Lives()
+        registry.outbox(anyio.sleep)
+        registry.lifespan(lives("a"))
+
+        with anyio.move_on_after(1):
+            async with registry:
+                await anyio.sleep_forever()
+
+        assert lives.log == ["+a", "-a"]
+
+    async def test_one_that_is_cancelled_while_it_is_entered_leaves_those_before_it(self):
+        registry, lives = made(), Lives()
+        registry.lifespan(lives("a"))
+        registry.lifespan(lives("b", entering=anyio.sleep_forever))
+
+        with anyio.move_on_after(1) as scope:
+            await registry.__aenter__()
+
+        assert scope.cancelled_caught
+        assert lives.log == ["+a", "-a"]
+
+    async def test_a_second_one_while_the_registry_is_being_entered_is_refused(self):
+        registry = made()
+
+        async def again():
+            with pytest.raises(RuntimeError, match="entered already"):
+                await registry.__aenter__()
+
+        registry.lifespan(Lives()("a", entering=again))
+        async with registry:
+            pass
+
+    async def test_cannot_be_given_to_one_that_is_entered(self):
+        async with made() as registry:
+            with pytest.raises(
+                RuntimeError, match="^this registry is entered already; give it its lifespans before"
+            ):
+                registry.lifespan(Lives()("a"))
+
+    def test_cancelled_anywhere_each_that_was_entered_is_left(self, backend):
+        logs = []
+
+        async def scenario():
+            registry, lives = Registry(grace=1), Lives()
+            logs.append(lives.log)
+            registry.outbox(anyio.sleep)
+            registry.add(Script(Hang(cleanup=1)).tool("t"))
+            for name in "ab":
+                registry.lifespan(lives(name))
+            async with anyio.create_task_group() as tasks:
+                async with registry:
+                    tasks.start_soon(registry.execute, "t")
+                    await anyio.sleep(0.5)
+
+        def check():
+            up, down = ([each[1:] for each in logs[-1] if each[0] == sign] for sign in "+-")
+            assert down == up[::-1]
+
+        report = cancel_at_every_await(scenario, backend=backend, check=check)
+
+        assert report.suspensions > 0
 
 
 class TestInflight:

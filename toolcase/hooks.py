@@ -67,10 +67,13 @@ class PluginManifest(msgspec.Struct, frozen=True, kw_only=True):
     """Of the hooks for which it was written."""
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(str(self.name)):
+        name: Any = self.name
+        if not (isinstance(name, str) and _NAME.fullmatch(name)):
             raise ValueError(
-                f"the name of a plugin is letters and digits joined by '-', got {shown_value(self.name)}"
+                f"the name of a plugin is letters and digits joined by '-', got {shown_value(name)}"
             )
+        if type(self.api_version) is not int:
+            raise TypeError(f"api_version of plugin {self.name!r} is a number, got {self.api_version!r}")
         for field in ("capabilities", "dependencies"):
             names = getattr(self, field)
             if isinstance(names, str) or not all(isinstance(name, str) for name in names):

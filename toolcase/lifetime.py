@@ -83,17 +83,15 @@ class Lifetime:
                 await self._wait_for_the_rest()
         finally:
             self._cutting = True
-            try:
+            async with AsyncExitStack() as ending:  # each of these, whatever becomes of the one before
+                ending.callback(self.forget)
+                ending.push_async_callback(self._alive.aclose)
+                ending.push_async_callback(self._close_outboxes)
                 with shielded(math.inf):
                     await self._wait_for_the_rest()
-                await self._close_outboxes()
-                await self._alive.aclose()
-            finally:
-                self._watchdog.stop()
-                self.entered = False
 
     def forget(self) -> None:
-        """Be not entered any more: the loop has gone without anybody leaving."""
+        """Be not entered any more, also where the loop has gone without anybody leaving."""
         self._watchdog.stop()
         self.entered = False
 

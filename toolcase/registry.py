@@ -147,7 +147,12 @@ class Registry(Catalogue):
         await self._life.leave()
 
     def lifespan(self, make: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
-        """Enter what this makes whenever we are entered, and leave it after the calls have ended."""
+        """Enter what this makes whenever we are entered, and leave it after the calls have ended.
+
+        RuntimeError if we are entered already.
+        """
+        if self._life.entered:
+            raise RuntimeError("this registry is entered already; give it its lifespans before that")
         self._life.lifespans.append(make)
 
     def inflight(self) -> list[Call]:

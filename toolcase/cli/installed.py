@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from toolcase.plugins import PluginRegistry
-from toolcase.plugins.installed import find
-from toolcase.plugins.registry import _left_out as left_out
+from toolcase.plugins.installed import find, left_out
 
 _KEY = "toolcase.plugins"
 

@@ -13,7 +13,7 @@ from toolcase.cli.installed import installed, present
 from toolcase.hooks import Command
 from toolcase.plain import printable
 from toolcase.plugins import LoadedPlugin, PluginError
-from toolcase.plugins.installed import mend_of
+from toolcase.plugins.installed import DISABLE, mend_of
 from toolcase.schema import shown_value
 
 LIST_SECONDS = 5.0
@@ -72,7 +72,8 @@ def _imported(offered: Command, plugin: LoadedPlugin) -> click.Command:
         found = operator.attrgetter(attribute)(importlib.import_module(module))
     except (Exception, SystemExit) as error:
         said = f"{who} cannot be had from {offered.target!r}: {type(error).__name__}: {error}"
-        raise PluginError(said, mend_of(error, plugin.name, plugin.found)) from error
+        mend = f"{mend_of(error, plugin.found)}, or leave it out with {DISABLE}={plugin.name}"
+        raise PluginError(said, mend) from error
     if not isinstance(found, click.Command):
         raise PluginError(
             f"{who} is {shown_value(found)}", "its target is `module:attribute` of a click command"

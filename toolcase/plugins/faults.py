@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import msgspec
 
+from toolcase.errors import message_of
 from toolcase.events import log_fault
+from toolcase.plain import printable
 from toolcase.secrets import Secrets
 
 SLOW_SECONDS = 10.0
 """After so long a plugin that still loads is named in the log: it may never end."""
+
+
+_FIELDS = ("__pydantic_fields__", "__dataclass_fields__", "__struct_fields__")
 
 
 class PluginError(Exception):
@@ -41,20 +47,32 @@ class PluginFailed(msgspec.Struct, frozen=True, kw_only=True):
         return f"plugin {self.plugin!r}{of} is out of order: {self.said}{mend}"
 
 
-def fault_of(name: str, distribution: str, during: str, error: BaseException, mend: str) -> PluginFailed:
-    """The record of it; an error of ours brings its own mend."""
-    said = " ".join(f"{type(error).__name__}: {error}".split())
-    if isinstance(error, PluginError):
-        said, mend = error.said, error.mend or mend
-    return PluginFailed(
-        plugin=name, distribution=distribution, during=during, said=said, mend=mend, error=error
-    )
+def said_of(error: BaseException, secrets: Secrets) -> str:
+    """What is wrong, in one line; of an error alone in its group, what that says."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    said = error.said if isinstance(error, PluginError) else f"{type(error).__name__}: {message_of(error)}"
+    return printable(secrets.redact(" ".join(said.split()).removesuffix(":")))
 
 
-def log(fault: PluginFailed) -> None:
+def log(fault: PluginFailed, secrets: Secrets) -> None:
     """One warning, with the traceback of what a plugin raised itself."""
-    ours = isinstance(fault.error, PluginError)
-    log_fault(str(fault), None if ours else fault.error, Secrets())
+    log_fault(str(fault), None if isinstance(fault.error, PluginError) else fault.error, secrets)
+
+
+def note_secrets(secrets: Secrets, value: Any, *, hidden: bool = False, depth: int = 6) -> None:
+    """Take in what is of a secret type in settings, or stands under a name that tells that it is one."""
+    if hasattr(type(value), "get_secret_value") or (hidden and isinstance(value, str | bytes)):
+        with suppress(ValueError, TypeError):  # too short to be masked, or no text
+            secrets.add(value)
+    elif isinstance(value, list | tuple) and depth:
+        for item in value:
+            note_secrets(secrets, item, hidden=hidden, depth=depth - 1)
+    elif depth:
+        named = next((getattr(type(value), names) for names in _FIELDS if hasattr(type(value), names)), ())
+        fields = value if isinstance(value, Mapping) else {name: getattr(value, name) for name in named}
+        for name, item in fields.items():
+            note_secrets(secrets, item, hidden=hidden or secrets.hides(str(name)), depth=depth - 1)
 
 
 @contextmanager

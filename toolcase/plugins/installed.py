@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, distributions
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +39,31 @@ def find(report: Callable[[str, Exception], None]) -> list[Found]:
 
     A distribution whose metadata cannot be read is reported, and passed over.
     """
-    found: list[Found] = []
-    seen: set[str] = set()
+    found: dict[str, list[Found]] = {}
     for distribution in distributions():
         try:
+            if f"[{GROUP}]" not in (distribution.read_text("entry_points.txt") or ""):
+                continue  # the faults of others are none of ours
+            metadata: Any = distribution.metadata
+            name = normal(metadata.get("Name") or _place(distribution))
+            version = metadata.get("Version") or ""
+            requires = tuple(distribution.requires or ())
             entries = [entry for entry in distribution.entry_points if entry.group == GROUP]
-            name = normal(distribution.metadata["Name"] or "") if entries else ""
-            if entries and name not in seen:  # of two on the path the first is the one that is imported
-                requires = tuple(distribution.requires or ())
-                found += [Found(entry, name, distribution.version, requires) for entry in entries]
-                seen.add(name)
+            # Of two on the path the first is the one that is imported.
+            found.setdefault(name, [Found(entry, name, version, requires) for entry in entries])
         except Exception as error:  # noqa: BLE001  what anybody may have installed
             report(_place(distribution), error)
-    return sorted(found, key=lambda each: (each.entry.name, each.distribution))
+    return sorted(chain(*found.values()), key=lambda each: (each.entry.name, each.distribution))
+
+
+def left_out(names: Collection[str]) -> dict[str, str]:
+    """The plugins that the environment leaves out, each with the variable that does so."""
+    disabled, only = (
+        {name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()}
+        for variable in (DISABLE, LOAD)
+    )
+    out = {name: LOAD for name in names if only and name not in only}
+    return out | {name: DISABLE for name in names if name in disabled or "*" in disabled}
 
 
 def _place(distribution: Distribution) -> str:
@@ -60,30 +75,26 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def mend_of(error: BaseException, name: str, found: Found | None) -> str:
+def mend_of(error: BaseException, found: Found | None) -> str:
     """What most likely mends a plugin that raised this, with the line for the shell where there is one."""
     if found is None:
         return "correct it, or do without it"
-    leave_out = f"or leave it out with {DISABLE}={name}"
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        return f"{_install_line(error.name.partition('.')[0], found)}, {leave_out}"
+    if isinstance(error, ModuleNotFoundError) and isinstance(error.name, str):
+        return _install_line(error.name.partition(".")[0], found)
     if isinstance(error, SystemExit):
-        return f"tell its author that it ends the program, {leave_out}"
-    return f"pip install --upgrade {found.distribution}, {leave_out}"
+        return "tell its author that it ends the program"
+    return f"pip install --upgrade {shlex.quote(found.distribution)}"
 
 
 def _install_line(module: str, found: Found) -> str:
     """How to get a module: with the extra that brings it, else by the requirement that names it."""
-    if module == found.entry.module.partition(".")[0]:
-        return f"pip install --force-reinstall {found.distribution}"
+    if module == found.entry.value.partition(":")[0].partition(".")[0].strip():
+        return f"pip install --force-reinstall {shlex.quote(found.distribution)}"
     for name, versions, marker in _requirements(found):
         if normal(name) == normal(module):
             extra = _EXTRA.search(marker or "")
-            return (
-                f"pip install '{found.distribution}[{extra[1]}]'"
-                if extra
-                else f"pip install '{name}{versions}'"
-            )
+            wanted = f"{found.distribution}[{extra[1]}]" if extra else f"{name}{versions}"
+            return f"pip install {shlex.quote(wanted)}"
     return f"pip install the distribution that has {module!r}, which {found.distribution} does not name"
 
 
@@ -112,6 +123,10 @@ def _tables(file: Path) -> dict[str, Any]:
         raise ValueError(f"cannot read the settings of plugins from {file}: {error}") from error
     for key in ("tool", "toolcase", "plugins"):
         tables = tables.get(key, {}) if isinstance(tables, Mapping) else tables
-    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
-        raise ValueError(f"[tool.toolcase.plugins] in {file} holds a table for each plugin, got {tables!r}")
-    return tables
+    tables = tables if isinstance(tables, dict) else {"plugins": tables}
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise ValueError(  # noqa: TRY004  it is the file that is wrong
+                f"[tool.toolcase.plugins] in {file} holds a table for each plugin, and {name!r} is none"
+            )
+    return dict(tables)

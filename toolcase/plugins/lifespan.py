@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 import anyio
 
+from toolcase.clock import asyncio_task
 from toolcase.task import Owned
 from toolcase.timer import shielded
 
@@ -20,7 +21,7 @@ class Lifespan:
 
     def __init__(
         self,
-        make: Callable[[], AbstractAsyncContextManager[Any]],
+        make: Callable[[], AbstractAsyncContextManager[Any] | None],
         crashed: Callable[[BaseException], None],
     ) -> None:
         """`crashed` is called when it ends after it has started and before it is stopped."""
@@ -36,41 +37,43 @@ class Lifespan:
             with anyio.move_on_after(seconds):
                 await self._ready.wait()
         finally:
-            if not self._entered:
+            started = self._entered
+            if not started:
                 await self._cancel()
-        if not self._entered:
-            return self._error or TimeoutError(f"it did not start within {seconds:g} s")
-        return None
+        return None if started else self._error or TimeoutError(f"it did not start within {seconds:g} s")
 
     async def stop(self, seconds: float) -> BaseException | None:
         """Leave it, and cancel it after so long, whether or not we are cancelled ourselves."""
         self._leave.set()
-        with shielded(seconds) as waiting:
-            await self._task.wait()
-        if not waiting.cancelled_caught:
-            return self._error
-        await self._cancel()
-        return self._error or TimeoutError(f"it did not stop within {seconds:g} s")
+        try:
+            with shielded(seconds) as waiting:
+                await self._task.wait()
+        finally:
+            await self._cancel()
+        late = TimeoutError(f"it did not stop within {seconds:g} s") if waiting.cancelled_caught else None
+        return late if self._error is None else self._error
 
     async def _cancel(self) -> None:
+        self._leave.set()  # for one that swallows its cancellation, and would wait now
         self._task.cancel()
         with shielded():  # what does not even end now is let go, and reported by whoever asked
             await self._task.wait()
 
     async def _run(self) -> None:
         try:
-            async with self._make():
+            async with self._make() or nullcontext():
                 self._entered = True
                 self._ready.set()
                 await self._leave.wait()
             if not self._leave.is_set():
                 raise RuntimeError("it ended by itself")
-        except anyio.get_cancelled_exc_class():
+        except (KeyboardInterrupt, GeneratorExit):
             raise
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001  foreign code, and SystemExit must not end the host
-            self._error = error
+        except BaseException as error:
+            task = asyncio_task()
+            if isinstance(error, anyio.get_cancelled_exc_class()) and (task is None or task.cancelling()):
+                raise  # by us, or with the loop; else it awaited something that was cancelled
+            self._error = error  # foreign code, and SystemExit must not end the host
             if self._entered and not self._leave.is_set():
                 self._crashed(error)
         finally:

@@ -6,19 +6,22 @@ import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import pluggy
 
 from toolcase.call import Middleware
 from toolcase.errors import InvalidArguments
-from toolcase.hooks import API_VERSION, Command, Plugin, PluginManifest, PortFactory
+from toolcase.hooks import API_VERSION, Command, Hooks, Plugin, PluginManifest, PortFactory
 from toolcase.plugins.faults import PluginError
 from toolcase.plugins.installed import Found
 from toolcase.plugins.lifespan import Lifespan
 from toolcase.schema import build, nearest, shown_value
-from toolcase.secrets import Secrets
 from toolcase.tool import Tool, tool_of
+
+MOST_OFFERS = 10_000
+"""That one hook may give: a list without an end would be read for ever."""
 
 
 @dataclass(eq=False, slots=True)
@@ -74,34 +77,24 @@ class LoadedPlugin:
         yield from (("command", command.name) for command in self.commands)
 
 
-def take(
-    named: Any, manager: pluggy.PluginManager, *, name: str, found: Found | None, required: bool
-) -> LoadedPlugin:
+def take(named: Any, *, name: str, found: Found | None, required: bool) -> LoadedPlugin:
     """What an entry point or a host names, with its hooks and its manifest; PluginError if it is none."""
-    plugin = named() if isinstance(named, type) else named
-    try:
-        manager.register(plugin, None if manager.has_plugin(name) else name)
-    except (pluggy.PluginValidationError, ValueError) as error:
-        said = " ".join(str(error).split())
-        raise PluginError(said, "a hook takes only the parameters that it is given") from None
-    try:
-        hooks = _hooks(plugin, manager)
-        made = LoadedPlugin(plugin, PluginManifest(name=name), found, required, hooks)
-        made.manifest = _manifest(made)
-    except BaseException:
-        manager.unregister(plugin)
-        raise
+    plugin = named() if issubclass(type(named), type) else named
+    made = LoadedPlugin(plugin, PluginManifest(name=name), found, required, _hooks(plugin, name))
+    made.manifest = _manifest(made)
     return made
 
 
-def _hooks(plugin: Any, manager: pluggy.PluginManager) -> dict[str, pluggy.HookImpl]:
-    found = {
-        caller.name: implementation
-        for caller in manager.get_hookcallers(plugin) or ()
-        for implementation in caller.get_hookimpls()
-        if implementation.plugin is plugin
-    }
-    known = [hook for hook in vars(manager.hook) if getattr(manager.hook, hook).has_spec()]
+def _hooks(plugin: Any, name: str) -> dict[str, pluggy.HookImpl]:
+    manager = pluggy.PluginManager("toolcase")  # of its own: pluggy asks each plugin whether it == another
+    manager.add_hookspecs(Hooks)
+    known = sorted(vars(manager.hook))
+    try:
+        manager.register(plugin, name)
+    except pluggy.PluginValidationError as error:
+        raise PluginError(str(error), "a hook takes only the parameters that it is given") from None
+    callers = vars(manager.hook).values()
+    found = {caller.name: marked for caller in callers for marked in caller.get_hookimpls()}
     for hook, implementation in found.items():
         if implementation.wrapper or implementation.hookwrapper:
             raise PluginError(f"its {hook} is a wrapper", "each is asked alone, so there is nothing to wrap")
@@ -120,11 +113,11 @@ def _hooks(plugin: Any, manager: pluggy.PluginManager) -> dict[str, pluggy.HookI
 
 
 def _manifest(plugin: LoadedPlugin) -> PluginManifest:
-    manifest = plugin.ask("toolcase_plugin")
+    manifest: PluginManifest | None = plugin.ask("toolcase_plugin")
     if manifest is None:
         version = "" if plugin.found is None else plugin.found.version
         return PluginManifest(name=plugin.name, version=version)
-    if not isinstance(manifest, PluginManifest):
+    if not issubclass(type(manifest), PluginManifest):
         raise PluginError(f"its manifest is {shown_value(manifest)}", "return a PluginManifest")
     if plugin.found is not None and manifest.name != plugin.name:
         raise PluginError(
@@ -145,7 +138,8 @@ def configure(plugin: LoadedPlugin, given: Any) -> None:
     model = plugin.manifest.settings
     if model is None:
         if given:
-            raise PluginError(f"it takes no settings, got {', '.join(map(repr, given))}", "leave them out")
+            names = ", ".join(map(repr, given)) if isinstance(given, Mapping) else type(given).__name__
+            raise PluginError(f"it takes no settings, got {names}", "leave them out")
         return
 
     def settings(values: Any) -> None: ...
@@ -160,10 +154,8 @@ def configure(plugin: LoadedPlugin, given: Any) -> None:
     try:
         checked = schema.validate(given if isinstance(given, Mapping) else {"values": given})
     except InvalidArguments as error:
-        secret = isinstance(given, Mapping) and any(map(Secrets().hides, given))
-        said = error.without_values if secret else str(error)
-        raise PluginError(
-            f"its settings do not fit: {said}", f"see [tool.toolcase.plugins.{plugin.name}]"
+        raise PluginError(  # which of the values are secret, and which URLs hold one, nobody can tell
+            f"its settings do not fit: {error.without_values}", f"see [tool.toolcase.plugins.{plugin.name}]"
         ) from None
     plugin.settings = schema.gather(checked)["values"]
     if isinstance(plugin.plugin, Plugin):
@@ -172,26 +164,35 @@ def configure(plugin: LoadedPlugin, given: Any) -> None:
 
 def ask_offers(plugin: LoadedPlugin) -> None:
     """Ask it for its tools, middleware, ports and commands; PluginError if they are something else."""
-    tools = _several(plugin, "toolcase_tools", Callable, "tools")
-    plugin.tools = tuple(made if isinstance(made, Tool) else tool_of(made) for made in tools)
-    plugin.ports = _several(plugin, "toolcase_ports", PortFactory, "PortFactory")
-    plugin.commands = _several(plugin, "toolcase_commands", Command, "Command")
-    middleware = plugin.ask("toolcase_middleware", settings=plugin.settings) or {}
-    if not isinstance(middleware, Mapping) or not all(map(callable, middleware.values())):
-        raise PluginError(
-            f"its toolcase_middleware gave {shown_value(middleware)}", "return a dict of factories by name"
-        )
-    plugin.middleware = dict(middleware)
+    tools = _several(plugin, "toolcase_tools", None)
+    plugin.tools = tuple(made if issubclass(type(made), Tool) else tool_of(made) for made in tools)
+    plugin.ports = _several(plugin, "toolcase_ports", PortFactory)
+    plugin.commands = _several(plugin, "toolcase_commands", Command)
+    middleware = plugin.ask("toolcase_middleware", settings=plugin.settings)
+    if middleware is not None:
+        if not isinstance(middleware, Mapping) or not all(map(callable, middleware.values())):
+            raise PluginError(
+                f"its toolcase_middleware gave {shown_value(middleware)}",
+                "return a dict of factories by name",
+            )
+        plugin.middleware = dict(middleware)
+    for kind, name in plugin.offers():
+        if not isinstance(name, str):
+            raise PluginError(f"it offers {kind} {shown_value(name)}", "give it a name that is text")
     if twice := [offer for offer, times in Counter(plugin.offers()).items() if times > 1]:
         raise PluginError(f"it offers {' '.join(map(repr, twice[0]))} twice", "give each a name of its own")
 
 
-def _several(plugin: LoadedPlugin, hook: str, kind: Any, wanted: str) -> tuple[Any, ...]:
-    given = plugin.ask(hook, settings=plugin.settings)
+def _several(plugin: LoadedPlugin, hook: str, kind: type | None) -> tuple[Any, ...]:
+    """What it gives to one hook: all of that kind, or callable."""
+    given, wanted = plugin.ask(hook, settings=plugin.settings), kind.__name__ if kind else "tools"
     if given is None:
         return ()
-    items = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+    single = isinstance(given, str) or not isinstance(given, Iterable)
+    items = (given,) if single else tuple(islice(given, MOST_OFFERS + 1))
+    if len(items) > MOST_OFFERS:
+        raise PluginError(f"its {hook} gave more than {MOST_OFFERS:,} {wanted}", "give fewer")
     for item in items:
-        if not isinstance(item, kind):
+        if not (issubclass(type(item), kind) if kind else callable(item)):  # whatever it says of itself
             raise PluginError(f"its {hook} gave {shown_value(item)}", f"return a list of {wanted}")
     return items

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import os
+import math
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any, Self
 
-import pluggy
+import anyio
 
 from toolcase.call import Middleware
-from toolcase.clock import seconds
+from toolcase.clock import current_loop, seconds, turns
 from toolcase.context import ExecutionContext
-from toolcase.hooks import Command, Hooks, PluginType
-from toolcase.plugins.faults import PluginError, PluginFailed, fault_of, log, watched
-from toolcase.plugins.installed import DISABLE, LOAD, Found, configured, find, mend_of
+from toolcase.errors import message_of
+from toolcase.events import log_fault
+from toolcase.hooks import Command, PluginType
+from toolcase.plugins.faults import PluginError, PluginFailed, log, note_secrets, said_of, watched
+from toolcase.plugins.installed import DISABLE, Found, configured, find, left_out, mend_of
 from toolcase.plugins.lifespan import Lifespan
 from toolcase.plugins.loaded import LoadedPlugin, ask_offers, configure, take
 from toolcase.registry import Registry
 from toolcase.schema import nearest
+from toolcase.secrets import Secrets
+from toolcase.timer import shielded
 from toolcase.tool import Tool
 
 REASON = "its plugin is out of order"
@@ -58,12 +62,15 @@ class PluginRegistry:
         self._on_fault = on_fault
         self._start_seconds = seconds(start_seconds, "start_seconds")
         self._stop_seconds = seconds(stop_seconds, "stop_seconds")
-        self._hooks = pluggy.PluginManager("toolcase")
-        self._hooks.add_hookspecs(Hooks)
+        self._secrets = Secrets()
+        note_secrets(self._secrets, self._settings)
         self._loaded: dict[str, LoadedPlugin] = {}
+        self._missed: list[PluginError] = []
+        self._telling = 0
         self._registries: list[Registry] = []
-        self._entered = 0
-        self._started = AsyncExitStack()
+        self._loop: Any = None
+        self._started: AsyncExitStack  # this and `_turn` belong to that loop: see `_settle`
+        self._turn: anyio.Lock
 
     @classmethod
     def load(
@@ -98,8 +105,11 @@ class PluginRegistry:
 
         `name` is for one without a manifest. PluginError if it cannot be used and is required.
         """
-        named = name or str(getattr(plugin, "__name__", type(plugin).__name__)).rpartition(".")[2]
-        self._admit(lambda: plugin, name=named, found=None, required=required)
+        kind = type(plugin)  # what an object itself says may be anything
+        named = plugin if issubclass(kind, type | ModuleType) else kind
+        name = name or named.__name__.rpartition(".")[2]
+        self._admit(lambda: plugin, name=name, found=None, required=required)
+        self._raise_missed()
 
     @property
     def loaded(self) -> Mapping[str, LoadedPlugin]:
@@ -150,52 +160,52 @@ class PluginRegistry:
         """Add all tools to a registry, and start and stop the plugins with it.
 
         A plugin with a tool whose name is taken there is out. The tools of one that fails later are
-        switched off. ValueError if it is done already.
+        switched off. ValueError if it is done already, RuntimeError if the registry is entered.
         """
         if registry in self._registries:
             raise ValueError("these plugins are installed in that registry already")
+        plugins = self._asked()
+        registry.lifespan(self._running)
         self._registries.append(registry)
-        for plugin in self._asked():
+        for plugin in plugins:
             with self._guarded("hooks", plugin):
                 registry.add(*plugin.tools)
-        self._ordered()  # those that depend on one that is out now
-        registry.lifespan(self._running)
+        self._asked()  # those that depend on one that is out now are out too
 
     async def initialize_all(self, context: ExecutionContext | None = None) -> None:
         """Start all that have not started, each after those that it depends on.
 
-        If one that is required fails, those that had started are stopped, and PluginError is raised; one
-        that is not is out, with all that depend on it.
+        If one that is required fails, those that this had started are stopped, and PluginError is raised;
+        one that is not is out, with all that depend on it. RuntimeError while they are in use in another
+        event loop.
         """
-        try:
-            while waiting := [plugin for plugin in self._ordered() if not plugin.started]:
-                await self._start(waiting[0], context or ExecutionContext())
-            self._asked()
-        except BaseException:
-            await self.shutdown_all()
-            raise
+        self._settle()
+        async with self._turn, AsyncExitStack() as starting:
+            while waiting := [plugin for plugin in self._asked() if not plugin.started]:
+                await self._start(waiting[0], context or ExecutionContext(), starting)
+            self._started.push_async_callback(starting.pop_all().aclose)
 
     async def shutdown_all(self) -> None:
         """Stop all that have started, the last one first; each gets its turn, whatever another does."""
-        started, self._started = self._started, AsyncExitStack()
-        await started.aclose()
+        self._settle()
+        with shielded(math.inf):
+            async with self._turn:
+                started, self._started = self._started, AsyncExitStack()
+                await started.aclose()
 
     # How
 
     def _load(self, required: Collection[str]) -> None:
-        found = find(lambda name, error: self._report("find", name, error))
+        found = find(self._unreadable)
         names = {each.entry.name for each in found}
-        out = _left_out(names)
+        out = left_out(names)
         self.left_out = MappingProxyType(out)
         for each in found:
-            name = each.entry.name
-            if name in out:
-                continue
-            with watched(name):
+            if (name := each.entry.name) not in out:
                 self._admit(each.entry.load, name=name, found=each, required=name in required)
-        for name in sorted(set(required) - set(self._loaded)):
-            mend = f"take it out of {out[name]}" if name in out else self._hint(name, names)
-            raise PluginError(f"plugin {name!r} is required, and not there", mend)
+        for name in sorted({*required} - (names - {*out})):
+            mend = f"see {out[name]}" if name in out else self._hint(name, names)
+            self._missed.append(PluginError(f"plugin {name!r} is required, and not there", mend))
         for name in sorted(set(self._settings) - names):
             if mend := nearest(name, names):  # the host may register one of another name later
                 strange = PluginError("it has settings, and is not installed", mend)
@@ -205,11 +215,12 @@ class PluginRegistry:
     def _admit(self, named: Callable[[], Any], *, name: str, found: Found | None, required: bool) -> None:
         """Take it in, if it can be used; of two with one name the first stays."""
         try:
-            plugin = take(named(), self._hooks, name=name, found=found, required=required)
-            if plugin.name in self._loaded:
-                self._hooks.unregister(plugin.plugin)
-                first = self._loaded[plugin.name].distribution or "the host"
-                raise PluginError(f"{first} has a plugin of this name too", "keep one of the two")
+            with watched(name):
+                plugin = take(named(), name=name, found=found, required=required)
+            for other in self._loaded.values():
+                if other.name == plugin.name or other.plugin is plugin.plugin:
+                    first = f"{other.distribution or 'the host'} has it too, as {other.name!r}"
+                    raise PluginError(first, "keep one of the two")
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001  foreign code, and SystemExit must not end the host
@@ -218,6 +229,7 @@ class PluginRegistry:
             self._loaded[plugin.name] = plugin
             with self._guarded("settings", plugin):
                 configure(plugin, self._settings.get(plugin.name, {}))
+                note_secrets(self._secrets, plugin.settings)
 
     def _ordered(self) -> list[LoadedPlugin]:
         """Those that are in, each after those that it depends on; who cannot have these is out."""
@@ -225,53 +237,62 @@ class PluginRegistry:
             graph = {name: self._loaded[name].manifest.dependencies for name in sorted(self._loaded)}
             lacks = [(name, need) for name, needs in graph.items() for need in needs if need not in graph]
             for name, need in lacks[:1]:
-                mend = (
-                    "mend that one"
-                    if any(fault.plugin == need for fault in self.faults)
-                    else self._hint(need, graph)
-                )
-                self._drop(
-                    "hooks",
-                    self._loaded[name],
-                    PluginError(f"it depends on plugin {need!r}, which is not there", mend),
-                )
+                known = any(fault.plugin == need for fault in self.faults)
+                mend = "mend that one" if known else self._hint(need, graph)
+                lack = PluginError(f"it depends on plugin {need!r}, which is not there", mend)
+                self._drop("hooks", self._loaded[name], lack)
             if not lacks:
                 try:
                     return [self._loaded[name] for name in TopologicalSorter(graph).static_order()]
                 except CycleError as error:
                     way = error.args[1][::-1]
-                    for name in sorted(set(way)):
-                        said = f"plugins depend on each other: {' > '.join(way)}"
-                        mend = "take one of these dependencies out"
-                        self._drop("hooks", self._loaded[name], PluginError(said, mend))
+                    said = f"plugins depend on each other: {' > '.join(way)}"
+                    circle = PluginError(said, "take one of these dependencies out")
+                    for plugin in [self._loaded[name] for name in sorted(set(way))]:
+                        self._drop("hooks", plugin, circle)
 
     def _asked(self) -> list[LoadedPlugin]:
-        """The same, each having been asked what it offers."""
+        """The same, each having been asked what it offers; PluginError if one is out that is required."""
         while waiting := [plugin for plugin in self._ordered() if not plugin.asked]:
             plugin = waiting[0]
             plugin.asked = True
             with self._guarded("hooks", plugin):
                 ask_offers(plugin)
                 self._refuse_taken(plugin)
+        self._raise_missed()
         return self._ordered()
 
     def _refuse_taken(self, plugin: LoadedPlugin) -> None:
         for other in self._loaded.values():
-            if other is not plugin and other.asked:
-                for kind, name in sorted({*plugin.offers()} & {*other.offers()}):
-                    raise PluginError(f"it offers {kind} {name!r}, as plugin {other.name!r} does")
+            for kind, name in sorted({*plugin.offers()} & {*other.offers()}):
+                if other is not plugin:
+                    said = f"it offers {kind} {name!r}, as plugin {other.name!r} does"
+                    raise PluginError(said, "keep one of the two")
 
-    async def _start(self, plugin: LoadedPlugin, context: ExecutionContext) -> None:
+    def _settle(self) -> None:
+        """Belong to the loop that runs here; what was started in one that has gone, has gone with it."""
+        loop = current_loop()
+        if loop is self._loop:
+            return
+        if self._loop is not None and turns(self._loop):
+            raise RuntimeError(
+                "these plugins are in use in another event loop that still runs; load them for each loop"
+            )
+        self._loop, self._entered, self._started = loop, 0, AsyncExitStack()
+        self._turn = anyio.Lock(fast_acquire=True)  # who stops them must not be cancelled where none waits
+        for plugin in self._loaded.values():
+            plugin.started, plugin.lifespan = False, None
+
+    async def _start(self, plugin: LoadedPlugin, context: ExecutionContext, starting: AsyncExitStack) -> None:
         plugin.started = True
+        starting.push_async_callback(self._stop, plugin)  # first, for one who is cancelled meanwhile
         if "toolcase_lifespan" in plugin.hooks:
             make = partial(plugin.ask, "toolcase_lifespan", settings=plugin.settings, context=context)
-            lifespan = Lifespan(make, partial(self._crashed, plugin))
-            error = await lifespan.start(self._start_seconds)
+            plugin.lifespan = Lifespan(make, partial(self._crashed, plugin))
+            error = await plugin.lifespan.start(self._start_seconds)
             if error is not None:
+                plugin.lifespan = None
                 self._drop("start", plugin, error)
-                return
-            plugin.lifespan = lifespan
-        self._started.push_async_callback(self._stop, plugin)
 
     async def _stop(self, plugin: LoadedPlugin) -> None:
         plugin.started = False
@@ -280,12 +301,16 @@ class PluginRegistry:
             self._report("stop", plugin.name, error, plugin.found)
 
     def _crashed(self, plugin: LoadedPlugin, error: BaseException) -> None:
-        plugin.lifespan, plugin.required = None, False  # there is nobody to raise it to
+        plugin.lifespan, missed = None, [*self._missed]
         self._drop("run", plugin, error)
+        self._ordered()  # those that depend on it are out too
+        if not self._turn.locked():
+            self._missed = missed  # nobody starts plugins now, to whom it could be raised
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
         """Started while any of the registries is entered."""
+        self._settle()
         self._entered += 1
         try:
             await self.initialize_all()
@@ -300,16 +325,17 @@ class PluginRegistry:
     @contextmanager
     def _guarded(self, during: str, plugin: LoadedPlugin) -> Iterator[None]:
         try:
-            yield
-        except (KeyboardInterrupt, GeneratorExit):
+            with watched(plugin.name):
+                yield
+        except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001  foreign code, and SystemExit must not end the host
             self._drop(during, plugin, error)
 
     def _drop(self, during: str, plugin: LoadedPlugin, error: BaseException) -> None:
         """It is out from now on, and so are its tools, wherever they are installed."""
-        del self._loaded[plugin.name]
-        self._hooks.unregister(plugin.plugin)
+        if self._loaded.pop(plugin.name, None) is None:
+            return  # whoever was told of another has asked us meanwhile
         for registry in self._registries:
             for tool in {*plugin.tools} & {*registry.tools()}:
                 registry.disable(tool.name, REASON)
@@ -318,27 +344,40 @@ class PluginRegistry:
     def _report(
         self, during: str, name: str, error: BaseException, found: Found | None = None, required: bool = False
     ) -> None:
-        """Tell it once; PluginError if the host cannot do without."""
-        fault = fault_of(name, str(found or ""), during, error, mend_of(error, name, found))
+        """Tell it once, and note it for who cannot do without."""
+        mend = (isinstance(error, PluginError) and error.mend) or mend_of(error, found)
+        if found is not None and name not in self._loaded:
+            mend += f", or leave it out with {DISABLE}={name}"
+        said = said_of(error, self._secrets)
+        fault = PluginFailed(
+            plugin=name, distribution=str(found or ""), during=during, said=said, mend=mend, error=error
+        )
         self.faults += (fault,)
-        log(fault)
-        if self._on_fault is not None:
-            self._on_fault(fault)
+        log(fault, self._secrets)
         if required:
-            raise PluginError(f"plugin {name!r} is required: {fault.said}", fault.mend) from error
+            missed = PluginError(f"plugin {name!r} is required: {said}", mend)
+            missed.__cause__ = error
+            self._missed.append(missed)
+        if self._on_fault is not None:
+            self._telling += 1
+            try:
+                self._on_fault(fault)
+            except Exception as raised:  # noqa: BLE001  foreign code
+                log_fault("on_fault of the plugins failed", raised, self._secrets)
+            finally:
+                self._telling -= 1
+
+    def _unreadable(self, place: str, error: Exception) -> None:
+        said = f"its metadata cannot be read: {message_of(error)}"
+        self._report("find", place, PluginError(said, "install it again, or uninstall it"))
+
+    def _raise_missed(self) -> None:
+        if self._missed and not self._telling:  # not to a listener that asks us: it is no host
+            missed, self._missed = self._missed, []
+            raise missed[0]
 
     def _hint(self, name: str, known: Collection[str]) -> str:
         """The nearest name, or all; and who may be missing because it is out of order."""
         out = {fault.plugin for fault in self.faults}
         said = nearest(name, known) or f"there is {', '.join(sorted(known)) or 'none'}"
         return f"{said}, and out of order is {', '.join(sorted(out))}" if out else said
-
-
-def _left_out(names: Collection[str]) -> dict[str, str]:
-    """The plugins that the environment leaves out, each with the variable that does so."""
-    disabled, only = (
-        {name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()}
-        for variable in (DISABLE, LOAD)
-    )
-    out = {name: LOAD for name in names if only and name not in only}
-    return out | {name: DISABLE for name in names if name in disabled or "*" in disabled}
