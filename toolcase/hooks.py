@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import msgspec
 import pluggy
 
 from toolcase.call import Middleware
-from toolcase.context import ExecutionContext
-from toolcase.schema import shown_value
+from toolcase.context import ExecutionContext, Record
 
 API_VERSION = 1
 """Of the hooks below; it grows when a plugin written for the one before would no longer work."""
@@ -22,8 +20,6 @@ hookspec = pluggy.HookspecMarker("toolcase")
 """Marks the declaration of a hook."""
 hookimpl = pluggy.HookimplMarker("toolcase")
 """Marks what a plugin says to the hook of the same name."""
-
-_NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*", re.IGNORECASE)
 
 
 class PluginType(StrEnum):
@@ -50,10 +46,10 @@ class PluginCapability(str):
         return made
 
 
-class PluginManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a plugin says of itself. ValueError or TypeError if it cannot be true."""
+class PluginManifest(Record, frozen=True, kw_only=True):
+    """What a plugin says of itself. ValueError if it cannot be true."""
 
-    name: str
+    name: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$")]
     """Letters and digits joined by `-`, `_` or `.`; that of its entry point, if it has one."""
     version: str = ""
     plugin_type: PluginType = PluginType.OTHER
@@ -61,29 +57,10 @@ class PluginManifest(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: Sequence[str] = ()
     dependencies: Sequence[str] = ()
     """Names of the plugins that must have started before this one."""
-    settings: type | None = None
-    """A pydantic model, dataclass, TypedDict or msgspec.Struct of its configuration."""
+    settings: Any = None
+    """A pydantic model, dataclass, TypedDict or msgspec.Struct of its configuration; None for none."""
     api_version: int = API_VERSION
     """Of the hooks for which it was written."""
-
-    def __post_init__(self) -> None:
-        name: Any = self.name
-        if not (isinstance(name, str) and _NAME.fullmatch(name)):
-            raise ValueError(
-                f"the name of a plugin is letters and digits joined by '-', got {shown_value(name)}"
-            )
-        if type(self.api_version) is not int:
-            raise TypeError(f"api_version of plugin {self.name!r} is a number, got {self.api_version!r}")
-        for field in ("capabilities", "dependencies"):
-            names = getattr(self, field)
-            if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-                raise TypeError(
-                    f"{field} of plugin {self.name!r} is a list of names, got {shown_value(names)}"
-                )
-        set_field = msgspec.structs.force_setattr
-        set_field(self, "plugin_type", PluginType(self.plugin_type))
-        set_field(self, "capabilities", tuple(map(PluginCapability, self.capabilities)))
-        set_field(self, "dependencies", tuple(self.dependencies))
 
 
 class PortFactory(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +74,7 @@ class PortFactory(msgspec.Struct, frozen=True, kw_only=True):
     """From the whole URL to the port; what it raises reaches whoever opens."""
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True):
+class Command(Record, frozen=True, kw_only=True):
     """A command of the program `toolcase`, imported when it is used."""
 
     name: str

@@ -59,7 +59,7 @@ def _offered(row: dict[str, Any]) -> dict[str, str]:
 def command(name: str) -> click.Command | None:
     """The command of that name that a plugin offers, if any; PluginError if it cannot be used."""
     for plugin in installed().loaded.values():
-        for offered in plugin.commands:
+        for offered in plugin.offered("command").values():
             if offered.name == name:
                 return _imported(offered, plugin)
     return None

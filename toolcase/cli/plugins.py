@@ -80,10 +80,14 @@ def rows(plugins: PluginRegistry) -> list[dict[str, Any]]:
 
 def _loaded(plugin: LoadedPlugin) -> dict[str, Any]:
     offers = {
-        "toolcase_tools": {tool.name: tool.description for tool in plugin.tools},
-        "toolcase_middleware": {str(name): "" for name in plugin.middleware},
-        "toolcase_ports": {f"{port.kind} {port.scheme}:": "" for port in plugin.ports},
-        "toolcase_commands": {str(command.name): str(command.help) for command in plugin.commands},
+        "toolcase_tools": {name: tool.description for name, tool in plugin.offered("tool").items()},
+        "toolcase_middleware": dict.fromkeys(plugin.offered("middleware"), ""),
+        "toolcase_ports": {
+            f"{kind.removeprefix('port ')} {scheme}:": ""
+            for kind, scheme in plugin.offers
+            if kind.startswith("port ")
+        },
+        "toolcase_commands": {name: made.help for name, made in plugin.offered("command").items()},
     }
     return {
         "name": plugin.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -65,13 +66,13 @@ def note_secrets(secrets: Secrets, value: Any, *, hidden: bool = False, depth: i
     if hasattr(type(value), "get_secret_value") or (hidden and isinstance(value, str | bytes)):
         with suppress(ValueError, TypeError):  # too short to be masked, or no text
             secrets.add(value)
-    elif isinstance(value, list | tuple) and depth:
-        for item in value:
-            note_secrets(secrets, item, hidden=hidden, depth=depth - 1)
     elif depth:
-        named = next((getattr(type(value), names) for names in _FIELDS if hasattr(type(value), names)), ())
-        fields = value if isinstance(value, Mapping) else {name: getattr(value, name) for name in named}
-        for name, item in fields.items():
+        items: Any = value if isinstance(value, Mapping) else {}
+        if isinstance(value, list | tuple):
+            items = dict(enumerate(value))
+        for names in filter(partial(hasattr, type(value)), _FIELDS):
+            items = {name: getattr(value, name) for name in getattr(type(value), names)}
+        for name, item in items.items():
             note_secrets(secrets, item, hidden=hidden or secrets.hides(str(name)), depth=depth - 1)
 
 

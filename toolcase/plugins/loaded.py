@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 import pluggy
 
-from toolcase.call import Middleware
 from toolcase.errors import InvalidArguments
 from toolcase.hooks import API_VERSION, Command, Hooks, Plugin, PluginManifest, PortFactory
 from toolcase.plugins.faults import PluginError
@@ -19,9 +16,6 @@ from toolcase.plugins.installed import Found
 from toolcase.plugins.lifespan import Lifespan
 from toolcase.schema import build, nearest, shown_value
 from toolcase.tool import Tool, tool_of
-
-MOST_OFFERS = 10_000
-"""That one hook may give: a list without an end would be read for ever."""
 
 
 @dataclass(eq=False, slots=True)
@@ -36,10 +30,8 @@ class LoadedPlugin:
     required: bool
     hooks: Mapping[str, pluggy.HookImpl] = field(repr=False)
     settings: Any = field(default=None, repr=False)
-    tools: tuple[Tool[..., Any], ...] = ()
-    middleware: Mapping[str, Callable[..., Middleware]] = field(default_factory=dict)
-    ports: tuple[PortFactory, ...] = ()
-    commands: tuple[Command, ...] = ()
+    offers: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    """By kind and name: tools, factories of middleware, commands, and as "port KIND" by scheme its ports."""
     asked: bool = False
     """Whether it was asked what it offers."""
     started: bool = False
@@ -69,12 +61,9 @@ class LoadedPlugin:
             )
         return said
 
-    def offers(self) -> Iterator[tuple[str, str]]:
-        """What it offers, as a kind and a name that no other plugin may offer."""
-        yield from (("tool", tool.name) for tool in self.tools)
-        yield from (("middleware", name) for name in self.middleware)
-        yield from ((f"port {port.kind}", port.scheme) for port in self.ports)
-        yield from (("command", command.name) for command in self.commands)
+    def offered(self, kind: str) -> dict[str, Any]:
+        """What it offers of one kind, by name: "tool", "middleware", "command", or "port" and its kind."""
+        return {name: thing for (of, name), thing in self.offers.items() if of == kind}
 
 
 def take(named: Any, *, name: str, found: Found | None, required: bool) -> LoadedPlugin:
@@ -164,35 +153,37 @@ def configure(plugin: LoadedPlugin, given: Any) -> None:
 
 def ask_offers(plugin: LoadedPlugin) -> None:
     """Ask it for its tools, middleware, ports and commands; PluginError if they are something else."""
-    tools = _several(plugin, "toolcase_tools", None)
-    plugin.tools = tuple(made if issubclass(type(made), Tool) else tool_of(made) for made in tools)
-    plugin.ports = _several(plugin, "toolcase_ports", PortFactory)
-    plugin.commands = _several(plugin, "toolcase_commands", Command)
-    middleware = plugin.ask("toolcase_middleware", settings=plugin.settings)
-    if middleware is not None:
-        if not isinstance(middleware, Mapping) or not all(map(callable, middleware.values())):
-            raise PluginError(
-                f"its toolcase_middleware gave {shown_value(middleware)}",
-                "return a dict of factories by name",
-            )
-        plugin.middleware = dict(middleware)
-    for kind, name in plugin.offers():
+    offers: dict[tuple[str, str], Any] = {}
+
+    def add(kind: str, name: Any, thing: Any) -> None:
         if not isinstance(name, str):
             raise PluginError(f"it offers {kind} {shown_value(name)}", "give it a name that is text")
-    if twice := [offer for offer, times in Counter(plugin.offers()).items() if times > 1]:
-        raise PluginError(f"it offers {' '.join(map(repr, twice[0]))} twice", "give each a name of its own")
+        if (kind, name) in offers:
+            raise PluginError(f"it offers {kind} {name!r} twice", "give each a name of its own")
+        offers[kind, name] = thing
+
+    for given in _several(plugin, "toolcase_tools", None):
+        tool = given if issubclass(type(given), Tool) else tool_of(given)
+        add("tool", tool.name, tool)
+    for port in _several(plugin, "toolcase_ports", PortFactory):
+        add(f"port {port.kind}", port.scheme, port)
+    for command in _several(plugin, "toolcase_commands", Command):
+        add("command", command.name, command)
+    middleware = plugin.ask("toolcase_middleware", settings=plugin.settings)
+    if not isinstance(middleware, Mapping | None) or not all(map(callable, (middleware or {}).values())):
+        said = f"its toolcase_middleware gave {shown_value(middleware)}"
+        raise PluginError(said, "return a dict of factories by name")
+    for name, make in (middleware or {}).items():
+        add("middleware", name, make)
+    plugin.offers = offers
 
 
-def _several(plugin: LoadedPlugin, hook: str, kind: type | None) -> tuple[Any, ...]:
+def _several(plugin: LoadedPlugin, hook: str, kind: type | None) -> Iterator[Any]:
     """What it gives to one hook: all of that kind, or callable."""
-    given, wanted = plugin.ask(hook, settings=plugin.settings), kind.__name__ if kind else "tools"
-    if given is None:
-        return ()
-    single = isinstance(given, str) or not isinstance(given, Iterable)
-    items = (given,) if single else tuple(islice(given, MOST_OFFERS + 1))
-    if len(items) > MOST_OFFERS:
-        raise PluginError(f"its {hook} gave more than {MOST_OFFERS:,} {wanted}", "give fewer")
-    for item in items:
+    given = plugin.ask(hook, settings=plugin.settings)
+    single = isinstance(given, str) or not isinstance(given, Iterable | None)
+    for item in (given,) if single else given or ():
         if not (issubclass(type(item), kind) if kind else callable(item)):  # whatever it says of itself
+            wanted = kind.__name__ if kind else "tools"
             raise PluginError(f"its {hook} gave {shown_value(item)}", f"return a list of {wanted}")
-    return items
+        yield item

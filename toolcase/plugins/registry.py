@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, Self
 import anyio
 
 from toolcase.call import Middleware
-from toolcase.clock import current_loop, seconds, turns
+from toolcase.clock import current_loop, turns
 from toolcase.context import ExecutionContext
 from toolcase.errors import message_of
 from toolcase.events import log_fault
@@ -28,6 +28,10 @@ from toolcase.schema import nearest
 from toolcase.secrets import Secrets
 from toolcase.timer import shielded
 from toolcase.tool import Tool
+
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
+"""After so long a plugin that has not started, or not stopped, is cancelled."""
 
 REASON = "its plugin is out of order"
 """What a caller reads of a tool whose plugin failed; what failed is for the host."""
@@ -46,13 +50,10 @@ class PluginRegistry:
         *,
         settings: Mapping[str, Any] | None = None,
         on_fault: Callable[[PluginFailed], None] | None = None,
-        start_seconds: float = 30.0,
-        stop_seconds: float = 10.0,
     ) -> None:
         """Empty; `load` gives one with the plugins that are installed.
 
-        `settings` are those of each plugin by its name, as a mapping or an instance of its model. A plugin
-        that has not started after `start_seconds`, or stopped after `stop_seconds`, is cancelled.
+        `settings` are those of each plugin by its name, as a mapping or an instance of its model.
         """
         self.faults: tuple[PluginFailed, ...] = ()
         """What went wrong so far, oldest first."""
@@ -60,14 +61,10 @@ class PluginRegistry:
         """The installed plugins that an environment variable leaves out, each with that variable."""
         self._settings = dict(settings or {})
         self._on_fault = on_fault
-        self._start_seconds = seconds(start_seconds, "start_seconds")
-        self._stop_seconds = seconds(stop_seconds, "stop_seconds")
         self._secrets = Secrets()
         note_secrets(self._secrets, self._settings)
         self._loaded: dict[str, LoadedPlugin] = {}
-        self._missed: list[PluginError] = []
-        self._telling = 0
-        self._registries: list[Registry] = []
+        self._registry: Registry | None = None
         self._loop: Any = None
         self._started: AsyncExitStack  # this and `_turn` belong to that loop: see `_settle`
         self._turn: anyio.Lock
@@ -80,8 +77,6 @@ class PluginRegistry:
         pyproject: bool | str | Path = True,
         required: Collection[str] = (),
         on_fault: Callable[[PluginFailed], None] | None = None,
-        start_seconds: float = 30.0,
-        stop_seconds: float = 10.0,
     ) -> Self:
         """All that are installed, but for those that TOOLCASE_DISABLE_PLUGINS names (`*` is for all).
 
@@ -94,22 +89,20 @@ class PluginRegistry:
         for name, given in (settings or {}).items():
             both = isinstance(given, Mapping)
             tables[name] = {**tables.get(name, {}), **given} if both else given
-        plugins = cls(
-            settings=tables, on_fault=on_fault, start_seconds=start_seconds, stop_seconds=stop_seconds
-        )
+        plugins = cls(settings=tables, on_fault=on_fault)
         plugins._load(required)
         return plugins
 
-    def register(self, plugin: Any, *, name: str = "", required: bool = True) -> None:
+    def register(self, plugin: Any, *, required: bool = True) -> None:
         """Take in one that the host has in hand: a module or an object with hooks, or a class of such.
 
-        `name` is for one without a manifest. PluginError if it cannot be used and is required.
+        One without a manifest is called as its module or class is. PluginError if it cannot be used and is
+        required.
         """
         kind = type(plugin)  # what an object itself says may be anything
         named = plugin if issubclass(kind, type | ModuleType) else kind
-        name = name or named.__name__.rpartition(".")[2]
+        name = named.__name__.rpartition(".")[2]
         self._admit(lambda: plugin, name=name, found=None, required=required)
-        self._raise_missed()
 
     @property
     def loaded(self) -> Mapping[str, LoadedPlugin]:
@@ -133,43 +126,37 @@ class PluginRegistry:
 
     def get_all_tools(self) -> list[Tool[..., Any]]:
         """The tools of all plugins."""
-        return [tool for plugin in self._asked() for tool in plugin.tools]
+        return [*self._offered("tool").values()]
 
     def middleware(self, name: str, /, **settings: Any) -> Middleware:
         """A new middleware of that name, for the host to use. LookupError if no plugin offers it."""
-        offered = {name: make for plugin in self._asked() for name, make in plugin.middleware.items()}
-        if name not in offered:
-            raise LookupError(f"no plugin offers middleware {name!r}; {self._hint(name, offered)}")
-        return offered[name](**settings)
+        made: Middleware = self._one("middleware", name, "offers middleware")(**settings)
+        return made
 
     def open(self, kind: str, url: str) -> Any:
         """What the URL names, such as the "store" at `redis://host`. LookupError if no plugin opens it."""
         scheme = url.partition(":")[0].lower()
-        offered = {
-            port.scheme: port.open for plugin in self._asked() for port in plugin.ports if port.kind == kind
-        }
-        if scheme not in offered:
-            raise LookupError(f"no plugin opens a {kind} at {scheme!r}; {self._hint(scheme, offered)}")
-        return offered[scheme](url)
+        return self._one(f"port {kind}", scheme, f"opens a {kind} at").open(url)
 
     def commands(self) -> list[Command]:
         """The commands of all plugins."""
-        return [command for plugin in self._asked() for command in plugin.commands]
+        return [*self._offered("command").values()]
 
     def install(self, registry: Registry) -> None:
         """Add all tools to a registry, and start and stop the plugins with it.
 
         A plugin with a tool whose name is taken there is out. The tools of one that fails later are
-        switched off. ValueError if it is done already, RuntimeError if the registry is entered.
+        switched off. ValueError if they are installed already: another registry needs plugins of its own.
+        RuntimeError if the registry is entered.
         """
-        if registry in self._registries:
-            raise ValueError("these plugins are installed in that registry already")
+        if self._registry is not None:
+            raise ValueError("these plugins are installed already; load them again for another registry")
         plugins = self._asked()
         registry.lifespan(self._running)
-        self._registries.append(registry)
+        self._registry = registry
         for plugin in plugins:
             with self._guarded("hooks", plugin):
-                registry.add(*plugin.tools)
+                registry.add(*plugin.offered("tool").values())
         self._asked()  # those that depend on one that is out now are out too
 
     async def initialize_all(self, context: ExecutionContext | None = None) -> None:
@@ -205,7 +192,7 @@ class PluginRegistry:
                 self._admit(each.entry.load, name=name, found=each, required=name in required)
         for name in sorted({*required} - (names - {*out})):
             mend = f"see {out[name]}" if name in out else self._hint(name, names)
-            self._missed.append(PluginError(f"plugin {name!r} is required, and not there", mend))
+            raise PluginError(f"plugin {name!r} is required, and not there", mend)
         for name in sorted(set(self._settings) - names):
             if mend := nearest(name, names):  # the host may register one of another name later
                 strange = PluginError("it has settings, and is not installed", mend)
@@ -252,20 +239,28 @@ class PluginRegistry:
                         self._drop("hooks", plugin, circle)
 
     def _asked(self) -> list[LoadedPlugin]:
-        """The same, each having been asked what it offers; PluginError if one is out that is required."""
+        """The same, each having been asked what it offers."""
         while waiting := [plugin for plugin in self._ordered() if not plugin.asked]:
             plugin = waiting[0]
             plugin.asked = True
             with self._guarded("hooks", plugin):
                 ask_offers(plugin)
                 self._refuse_taken(plugin)
-        self._raise_missed()
         return self._ordered()
+
+    def _offered(self, kind: str) -> dict[str, Any]:
+        return {name: thing for plugin in self._asked() for name, thing in plugin.offered(kind).items()}
+
+    def _one(self, kind: str, name: str, said: str) -> Any:
+        offered = self._offered(kind)
+        if name not in offered:
+            raise LookupError(f"no plugin {said} {name!r}; {self._hint(name, offered)}")
+        return offered[name]
 
     def _refuse_taken(self, plugin: LoadedPlugin) -> None:
         for other in self._loaded.values():
-            for kind, name in sorted({*plugin.offers()} & {*other.offers()}):
-                if other is not plugin:
+            if other is not plugin:
+                for kind, name in sorted(plugin.offers.keys() & other.offers.keys()):
                     said = f"it offers {kind} {name!r}, as plugin {other.name!r} does"
                     raise PluginError(said, "keep one of the two")
 
@@ -278,7 +273,7 @@ class PluginRegistry:
             raise RuntimeError(
                 "these plugins are in use in another event loop that still runs; load them for each loop"
             )
-        self._loop, self._entered, self._started = loop, 0, AsyncExitStack()
+        self._loop, self._started = loop, AsyncExitStack()
         self._turn = anyio.Lock(fast_acquire=True)  # who stops them must not be cancelled where none waits
         for plugin in self._loaded.values():
             plugin.started, plugin.lifespan = False, None
@@ -289,7 +284,7 @@ class PluginRegistry:
         if "toolcase_lifespan" in plugin.hooks:
             make = partial(plugin.ask, "toolcase_lifespan", settings=plugin.settings, context=context)
             plugin.lifespan = Lifespan(make, partial(self._crashed, plugin))
-            error = await plugin.lifespan.start(self._start_seconds)
+            error = await plugin.lifespan.start(START_SECONDS)
             if error is not None:
                 plugin.lifespan = None
                 self._drop("start", plugin, error)
@@ -297,28 +292,22 @@ class PluginRegistry:
     async def _stop(self, plugin: LoadedPlugin) -> None:
         plugin.started = False
         lifespan, plugin.lifespan = plugin.lifespan, None
-        if lifespan is not None and (error := await lifespan.stop(self._stop_seconds)) is not None:
+        if lifespan is not None and (error := await lifespan.stop(STOP_SECONDS)) is not None:
             self._report("stop", plugin.name, error, plugin.found)
 
     def _crashed(self, plugin: LoadedPlugin, error: BaseException) -> None:
-        plugin.lifespan, missed = None, [*self._missed]
-        self._drop("run", plugin, error)
-        self._ordered()  # those that depend on it are out too
-        if not self._turn.locked():
-            self._missed = missed  # nobody starts plugins now, to whom it could be raised
+        plugin.lifespan = None
+        with suppress(PluginError):  # there is nobody to raise it to
+            self._drop("run", plugin, error)
+            self._ordered()  # those that depend on it are out too
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
-        """Started while any of the registries is entered."""
-        self._settle()
-        self._entered += 1
+        await self.initialize_all()
         try:
-            await self.initialize_all()
             yield
         finally:
-            self._entered -= 1
-            if not self._entered:
-                await self.shutdown_all()
+            await self.shutdown_all()
 
     # What went wrong
 
@@ -336,15 +325,15 @@ class PluginRegistry:
         """It is out from now on, and so are its tools, wherever they are installed."""
         if self._loaded.pop(plugin.name, None) is None:
             return  # whoever was told of another has asked us meanwhile
-        for registry in self._registries:
-            for tool in {*plugin.tools} & {*registry.tools()}:
-                registry.disable(tool.name, REASON)
+        if self._registry is not None:
+            for tool in {*plugin.offered("tool").values()} & {*self._registry.tools()}:
+                self._registry.disable(tool.name, REASON)
         self._report(during, plugin.name, error, plugin.found, required=plugin.required)
 
     def _report(
         self, during: str, name: str, error: BaseException, found: Found | None = None, required: bool = False
     ) -> None:
-        """Tell it once, and note it for who cannot do without."""
+        """Tell it once; PluginError if the host cannot do without."""
         mend = (isinstance(error, PluginError) and error.mend) or mend_of(error, found)
         if found is not None and name not in self._loaded:
             mend += f", or leave it out with {DISABLE}={name}"
@@ -354,27 +343,17 @@ class PluginRegistry:
         )
         self.faults += (fault,)
         log(fault, self._secrets)
-        if required:
-            missed = PluginError(f"plugin {name!r} is required: {said}", mend)
-            missed.__cause__ = error
-            self._missed.append(missed)
         if self._on_fault is not None:
-            self._telling += 1
             try:
                 self._on_fault(fault)
             except Exception as raised:  # noqa: BLE001  foreign code
                 log_fault("on_fault of the plugins failed", raised, self._secrets)
-            finally:
-                self._telling -= 1
+        if required:
+            raise PluginError(f"plugin {name!r} is required: {said}", mend) from error
 
     def _unreadable(self, place: str, error: Exception) -> None:
         said = f"its metadata cannot be read: {message_of(error)}"
         self._report("find", place, PluginError(said, "install it again, or uninstall it"))
-
-    def _raise_missed(self) -> None:
-        if self._missed and not self._telling:  # not to a listener that asks us: it is no host
-            missed, self._missed = self._missed, []
-            raise missed[0]
 
     def _hint(self, name: str, known: Collection[str]) -> str:
         """The nearest name, or all; and who may be missing because it is out of order."""
