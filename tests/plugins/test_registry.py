@@ -7,7 +7,7 @@ import anyio
 import pydantic
 import pytest
 
-from plugins.distributions import COUNTS, GREETS, GUARDS, Shipped
+from installable.distributions import COUNTS, GREETS, GUARDS, Shipped
 from toolcase import (
     Command,
     Plugin,
