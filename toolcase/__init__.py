@@ -16,8 +16,11 @@ from toolcase.content import Json as Json
 from toolcase.content import Part as Part
 from toolcase.content import Resource as Resource
 from toolcase.content import Text as Text
+from toolcase.context import BudgetSpec as BudgetSpec
 from toolcase.context import ExecutionContext as ExecutionContext
+from toolcase.context import PolicyRef as PolicyRef
 from toolcase.context import RequestContext as RequestContext
+from toolcase.context import RunVersions as RunVersions
 from toolcase.errors import ApprovalRequired as ApprovalRequired
 from toolcase.errors import BudgetExceeded as BudgetExceeded
 from toolcase.errors import CircuitOpen as CircuitOpen
@@ -53,9 +56,6 @@ from toolcase.plugins import PluginRegistry as PluginRegistry
 from toolcase.registry import Registry as Registry
 from toolcase.result import ToolResult as ToolResult
 from toolcase.secrets import Secrets as Secrets
-from toolcase.terms import BudgetSpec as BudgetSpec
-from toolcase.terms import PolicyRef as PolicyRef
-from toolcase.terms import RunVersions as RunVersions
 from toolcase.timer import shielded as shielded
 from toolcase.tool import Tool as Tool
 from toolcase.tool import tool as tool

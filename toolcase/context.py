@@ -1,15 +1,122 @@
-"""Who asks, on whose behalf, and within which limits."""
+"""Who asks, on whose behalf, and on which terms: how much a run may use, and which policy holds for it."""
 
 from __future__ import annotations
 
+import functools
+import math
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn, Self, TypeVar
 
 import msgspec
 
 from toolcase.cancellation import CancellationToken
-from toolcase.terms import BudgetSpec, PolicyRef, ReadOnly, Record, RunVersions, plain
+
+N = TypeVar("N", int, float, Decimal)
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class ReadOnly(dict[str, Any]):
+    """A dict that nobody assigns to; unlike `MappingProxyType` it can be copied, pickled and sent as JSON."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("this mapping is read-only; make another one: {**mapping, ...}")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    update = setdefault = pop = popitem = clear = _refuse
+
+    def __hash__(self) -> int:  # type: ignore[override]  # of a dict, which has none
+        return 0  # what it holds may have none, and equal mappings must have the same
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Fields that are checked whoever makes it, and mappings in them that nobody assigns to."""
+
+    def __post_init__(self) -> None:
+        for each in _fields(type(self)):
+            value = getattr(self, each.name)
+            if value is each.default:
+                continue
+            try:
+                fit = msgspec.convert(value, each.type)
+            except msgspec.ValidationError as error:
+                raise ValueError(f"{each.name} cannot be {value!r}: {error}") from None
+            msgspec.structs.force_setattr(self, each.name, ReadOnly(fit) if isinstance(fit, dict) else fit)
+
+
+_fields = functools.lru_cache(maxsize=64)(msgspec.structs.fields)  # it reads the annotations at every asking
+
+
+class BudgetSpec(Record, frozen=True, kw_only=True):
+    """The most that a run may use of each; None is no limit, and 0 is none at all.
+
+    It only says so. What keeps a run to it is middleware, which reads it from the call's context.
+    """
+
+    max_tokens: Count | None = None
+    """Input and output together."""
+    max_cost: Decimal | None = None
+    """In the host's currency. Given as int, float, text or Decimal; a float means what it prints."""
+    max_tool_calls: Count | None = None
+    max_turns: Count | None = None
+    """Of a conversation."""
+    max_runtime_seconds: Seconds | None = None
+    """Above 0; `math.inf` becomes None."""
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            max_tokens: int | None = None,
+            max_cost: Decimal | float | str | None = None,
+            max_tool_calls: int | None = None,
+            max_turns: int | None = None,
+            max_runtime_seconds: float | None = None,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        cost = self.max_cost
+        if cost is not None and (not cost.is_finite() or cost < 0):
+            raise ValueError(f"max_cost must be an amount of at least 0, got {cost}; None is for no limit")
+        if self.max_runtime_seconds == math.inf:
+            msgspec.structs.force_setattr(self, "max_runtime_seconds", None)
+
+    def within(self, other: BudgetSpec | None) -> BudgetSpec:
+        """The same, with no limit above the other's: what a part may use of what the whole may."""
+        if other is None:
+            return self
+        limits = {name: smaller(getattr(self, name), getattr(other, name)) for name in self.__struct_fields__}
+        return BudgetSpec(**limits)
+
+
+class PolicyRef(Record, frozen=True):
+    """Which of the host's policies holds for a run, by name."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    version: str | None = None
+    overrides: Mapping[str, Any] = ReadOnly()
+    """What this run has otherwise; a copy, which cannot be assigned to."""
+
+
+class RunVersions(Record, frozen=True, kw_only=True):
+    """What a run was made with, so that it can be run again with the same."""
+
+    runtime_version: str | None = None
+    llm_client_version: str | None = None
+    operator_version: str | None = None
+    model_version: str | None = None
+    schema_version: Count | None = None
+    """Of what the host stores; at least 0."""
 
 
 class _Caller(Record, frozen=True, kw_only=True):
@@ -104,3 +211,29 @@ class ExecutionContext(_Caller, frozen=True, kw_only=True):
 
     # Any type with a static `__from_call__` can be a tool's parameter.
     __from_call__: ClassVar[Callable[[Any], Any]] = staticmethod(lambda call: call.context)
+
+
+def smaller(one: N | None, other: N | None) -> N | None:
+    """The smaller of two limits; None is no limit."""
+    return min((limit for limit in (one, other) if limit is not None), default=None)
+
+
+def plain(value: Any, path: str) -> Any:
+    """The value as JSON data of its own, with what is set in records; TypeError for what JSON cannot say."""
+    if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if isinstance(value, Record):
+        # A Decimal only as a field, whose type says what the text means: in metadata it would remain text.
+        return {
+            name: str(field) if isinstance(field, Decimal) else plain(field, f"{path}.{name}".lstrip("."))
+            for name in value.__struct_fields__
+            if (field := getattr(value, name)) is not None and field != {}
+        }
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise TypeError(f"{path} has the key {key!r}; in JSON every key is text")
+        return {key: plain(item, f"{path}[{key!r}]") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item, f"{path}[{index}]") for index, item in enumerate(value)]
+    raise TypeError(f"{path} is {value!r}, which JSON cannot say; give it as text or as a number")

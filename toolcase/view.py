@@ -11,10 +11,9 @@ from toolcase.call import Call, Inner
 from toolcase.catalogue import unknown
 from toolcase.chain import run_chain
 from toolcase.clock import seconds
-from toolcase.context import ExecutionContext
+from toolcase.context import ExecutionContext, smaller
 from toolcase.result import ToolResult
 from toolcase.schema import Arguments
-from toolcase.terms import smaller
 from toolcase.tool import Tool
 
 

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from toolcase import BudgetSpec, PolicyRef, RunVersions
-from toolcase.terms import ReadOnly
+from toolcase.context import ReadOnly
 
 LIMITS = list(BudgetSpec.__struct_fields__)
 
