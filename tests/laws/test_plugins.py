@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.workers import Started, tool_named
+from installable.workers import Started, tool_named
 
 
 @st.composite

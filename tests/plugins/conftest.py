@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from plugins.distributions import Shipped
+from installable.distributions import Shipped
 from toolcase.plugins import installed
 
 

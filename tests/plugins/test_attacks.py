@@ -7,7 +7,7 @@ from unittest import mock
 import anyio
 import pytest
 
-from plugins.distributions import COUNTS, GREETS, Shipped
+from installable.distributions import COUNTS, GREETS, Shipped
 from toolcase import (
     Command,
     PluginManifest,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from plugins.distributions import BLOCKS, BROKEN, CALLS, HEALTHY, Shipped
+from installable.distributions import BLOCKS, BROKEN, CALLS, HEALTHY, Shipped
 from toolcase import PluginError, PluginRegistry, Registry
 from toolcase.plugins.installed import DISABLE
 

@@ -5,7 +5,7 @@ import asyncio
 import anyio
 import pytest
 
-from plugins.workers import Started, crashes_after, tool_named
+from installable.workers import Started, crashes_after, tool_named
 from toolcase import PluginError, Registry
 from toolcase.testing import cancel_at_every_await
 

@@ -5,7 +5,7 @@ from itertools import permutations
 
 import pytest
 
-from plugins.distributions import COUNTS, GREETS, GUARDS, Shipped
+from installable.distributions import COUNTS, GREETS, GUARDS, Shipped
 from toolcase.plugins import installed
 from toolcase.plugins.installed import Found, configured, find, mend_of, normal
 

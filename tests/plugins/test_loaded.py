@@ -10,7 +10,7 @@ import pydantic
 import pytest
 from typing_extensions import TypedDict  # pydantic asks for this one below Python 3.12
 
-from plugins.distributions import GREETS, Shipped
+from installable.distributions import GREETS, Shipped
 from toolcase import (
     Command,
     Plugin,

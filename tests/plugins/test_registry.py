@@ -7,7 +7,7 @@ import anyio
 import pydantic
 import pytest
 
-from plugins.distributions import COUNTS, GREETS, GUARDS, Shipped
+from installable.distributions import COUNTS, GREETS, GUARDS, Shipped
 from toolcase import (
     Command,
     Plugin,
@@ -380,6 +380,17 @@ class TestLoad:
         assert (fault.plugin, fault.during) == ("htp", "settings")
         assert (fault.said, fault.mend) == ("it has settings, and is not installed", "did you mean 'http'?")
         assert set(plugins.loaded) == {"http"}
+
+    def test_settings_for_one_that_the_host_registers_later_are_its(self, install):
+        install(configurable())
+        plugins = PluginRegistry.load(settings={"leaks": {"url": "x"}})
+
+        plugins.register(
+            SimpleNamespace(toolcase_plugin=hookimpl(lambda: PluginManifest(name="leaks", settings=Key)))
+        )
+
+        assert plugins.loaded["leaks"].settings.url == "x"
+        assert plugins.faults == ()
 
     def test_settings_that_do_not_fit_keep_out_only_that_plugin(self, install):
         install(GREETS, configurable())

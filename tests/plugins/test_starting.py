@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from plugins.workers import Started, crashes_after
+from installable.workers import Started, crashes_after
 from toolcase import ExecutionContext, PluginError, PluginManifest, PluginRegistry, hookimpl
 from toolcase.testing import cancel_at_every_await, current_clock
 
