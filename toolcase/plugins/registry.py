@@ -93,15 +93,14 @@ class PluginRegistry:
         plugins._load(required)
         return plugins
 
-    def register(self, plugin: Any, *, required: bool = True) -> None:
+    def register(self, plugin: Any, *, name: str = "", required: bool = True) -> None:
         """Take in one that the host has in hand: a module or an object with hooks, or a class of such.
 
-        One without a manifest is called as its module or class is. PluginError if it cannot be used and is
-        required.
+        `name` is for one without a manifest. PluginError if it cannot be used and is required.
         """
         kind = type(plugin)  # what an object itself says may be anything
         named = plugin if issubclass(kind, type | ModuleType) else kind
-        name = named.__name__.rpartition(".")[2]
+        name = name or named.__name__.rpartition(".")[2]
         self._admit(lambda: plugin, name=name, found=None, required=required)
 
     @property
