@@ -224,7 +224,7 @@ def toolcase_plugin():
     return PluginManifest(name="wrong-manifest", plugin_type="toys")
 """,
         during="load",
-        said="ValueError: 'toys' is not a valid PluginType",
+        said="ValueError: plugin_type cannot be 'toys': Invalid enum value 'toys'",
         mend="pip install --upgrade wrong-manifest",
     ),
     Shipped(

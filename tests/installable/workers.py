@@ -40,9 +40,9 @@ async def done(step):
 class Started:
     """A registry of plugins, and what they did."""
 
-    def __init__(self, required=False, **settings):
+    def __init__(self, required=False):
         self.log, self.required = [], required
-        self.plugins = PluginRegistry(**settings)
+        self.plugins = PluginRegistry()
 
     def add(self, name, **does):
         self.plugins.register(Worker(name, self.log, **does), required=self.required)

@@ -41,20 +41,6 @@ async def test_started_again_when_it_is_entered_again(started):
     assert started.log == ["+a", "-a"] * 2
 
 
-async def test_of_two_registries_the_last_to_be_left_stops_them(started):
-    started.add("a")
-    registries = [Registry(), Registry()]
-    for registry in registries:
-        started.plugins.install(registry)
-
-    async with registries[0]:
-        async with registries[1]:
-            assert started.log == ["+a"]
-        assert started.log == ["+a"]
-
-    assert started.log == ["+a", "-a"]
-
-
 async def test_one_that_is_required_and_fails_keeps_it_from_being_entered():
     started, registry = Started(required=True), Registry()
     started.add("a")
@@ -102,6 +88,21 @@ async def test_one_that_fails_while_it_runs_has_its_tools_switched_off_and_the_h
     ]
     assert set(started.plugins.loaded) == {"c"}
     assert sorted(started.log) == ["+b", "+c", "-b", "-c"]
+
+
+@pytest.mark.parametrize("required", ["crashes", "b", "none of them"])
+async def test_all_that_need_one_that_fails_while_it_runs_are_switched_off_whoever_is_required(required):
+    started, registry = Started(), Registry()
+    started.plugins.register(crashes_after(3), required=required == "crashes")
+    for name, need in {"b": "crashes", "c": "b", "d": "crashes"}.items():
+        started.required = required == name
+        started.add(name, needs=[need], tools=[tool_named(name)])
+    started.plugins.install(registry)
+
+    async with registry:
+        await anyio.sleep(4)
+
+        assert registry.names() == []
 
 
 @pytest.mark.parametrize("times", [1, 2])

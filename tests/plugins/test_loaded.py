@@ -119,7 +119,7 @@ class TestWhatAPluginIs:
         module.toolcase_tools = ModuleType("package.toolcase_tools")
         module.toolcase_ports = hookimpl(lambda: ())
 
-        assert taken(module).tools == ()
+        assert taken(module).offers == {}
 
 
 class TestHooks:
