@@ -39,7 +39,6 @@ from toolcase.errors import Unavailable as Unavailable
 from toolcase.errors import UnknownTool as UnknownTool
 from toolcase.from_schema import ToolObject as ToolObject
 from toolcase.from_schema import tool_from_schema as tool_from_schema
-from toolcase.hooks import API_VERSION as API_VERSION
 from toolcase.hooks import Command as Command
 from toolcase.hooks import Plugin as Plugin
 from toolcase.hooks import PluginCapability as PluginCapability

@@ -49,7 +49,6 @@ class Host(Protocol):
 
     def report(self, event: Event) -> None:
         """Tell whoever watches this registry; never raises."""
-        ...
 
 
 class CallInfo(msgspec.Struct, eq=False):

@@ -16,11 +16,9 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds on the clock that the event loop's own timers run on."""
-        ...
 
     def utcnow(self) -> datetime:
         """The calendar, aware and in UTC."""
-        ...
 
 
 class SystemClock:

@@ -136,6 +136,13 @@ def message_of(error: BaseException) -> str:
         return f"<no message: it raised {type(fault).__name__}>"
 
 
+def lone(error: Any) -> Any:
+    """The one error in an exception group that has but one, or the error itself."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
 def _rebuilt(kind: type[ToolError], args: tuple[Any, ...], state: dict[str, Any]) -> ToolError:
     error = kind.__new__(kind, *args)
     error.args = args

@@ -20,17 +20,14 @@ class ToolObject(Protocol):
     @property
     def name(self) -> str:
         """What callers say."""
-        ...
 
     @property
     def input_schema(self) -> Mapping[str, Any]:
         """JSON Schema of the arguments."""
-        ...
 
     @property
     def __call__(self) -> Callable[..., Any]:
         """A method of any kind, which takes the arguments by keyword."""
-        ...
 
 
 def tool_from_schema(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import msgspec
 import pluggy
@@ -35,15 +35,9 @@ class PluginType(StrEnum):
 
 
 class PluginCapability(str):
-    """The name of something that a plugin can do, for who looks for one; equal to the bare name."""
+    """The name of something that a plugin can do, for who looks for one; equal to the bare text."""
 
-    __slots__ = ("description",)
-    description: str
-
-    def __new__(cls, name: str, description: str = "") -> Self:
-        made = super().__new__(cls, name)
-        made.description = description or getattr(name, "description", "")
-        return made
+    __slots__ = ()
 
 
 class PluginManifest(Record, frozen=True, kw_only=True):
@@ -92,36 +86,30 @@ class Hooks:
     """
 
     @hookspec
-    def toolcase_plugin(self) -> PluginManifest:
+    def toolcase_plugin(self) -> PluginManifest | None:
         """What the plugin is; asked first. Without it, its name is that of the entry point."""
-        raise NotImplementedError
 
     @hookspec
-    def toolcase_tools(self, settings: Any) -> Iterable[Callable[..., Any]]:
+    def toolcase_tools(self, settings: Any) -> Iterable[Callable[..., Any]] | None:
         """Tools, or plain functions that become tools, for the registries in which it is installed."""
-        raise NotImplementedError
 
     @hookspec
-    def toolcase_middleware(self, settings: Any) -> Mapping[str, Callable[..., Middleware]]:
+    def toolcase_middleware(self, settings: Any) -> Mapping[str, Callable[..., Middleware]] | None:
         """Classes or functions that make middleware, by the names under which a host asks for it."""
-        raise NotImplementedError
 
     @hookspec
-    def toolcase_ports(self, settings: Any) -> Iterable[PortFactory]:
+    def toolcase_ports(self, settings: Any) -> Iterable[PortFactory] | None:
         """What it can open, by kind and scheme."""
-        raise NotImplementedError
 
     @hookspec
-    def toolcase_commands(self, settings: Any) -> Iterable[Command]:
+    def toolcase_commands(self, settings: Any) -> Iterable[Command] | None:
         """Commands for the program `toolcase`."""
-        raise NotImplementedError
 
     @hookspec
     def toolcase_lifespan(
         self, settings: Any, context: ExecutionContext
-    ) -> contextlib.AbstractAsyncContextManager[Any]:
+    ) -> contextlib.AbstractAsyncContextManager[Any] | None:
         """What is entered before the first call and left after the last, in a task of its own."""
-        raise NotImplementedError
 
 
 class Plugin:

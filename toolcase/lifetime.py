@@ -45,16 +45,12 @@ class Lifetime:
         """Enter the lifespans, and let calls in. RuntimeError if it is entered already."""
         if self.entered:
             raise RuntimeError("this registry is entered already; enter it once, around all that uses it")
-        self.entered = True
-        try:
-            async with AsyncExitStack() as entering:
-                for make in self.lifespans:
-                    await entering.enter_async_context(make())
-                self._alive = entering.pop_all()
-        except BaseException:
-            self.entered = False
-            raise
-        self.closed, self._cutting = False, False
+        self.entered, self.closed, self._cutting = True, False, False
+        async with AsyncExitStack() as alive:
+            alive.callback(self.forget)
+            for make in self.lifespans:
+                await alive.enter_async_context(make())
+            self._alive = alive.pop_all()
         self._watchdog.start()
         for outbox in self._outboxes:
             outbox.open()
@@ -84,7 +80,6 @@ class Lifetime:
         finally:
             self._cutting = True
             async with AsyncExitStack() as ending:  # each of these, whatever becomes of the one before
-                ending.callback(self.forget)
                 ending.push_async_callback(self._alive.aclose)
                 ending.push_async_callback(self._close_outboxes)
                 with shielded(math.inf):

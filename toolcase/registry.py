@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 import anyio
 from msgspec.structs import replace
 
-from toolcase.blocking import Blocking
+from toolcase.blocking import Blocking, Portal
 from toolcase.call import Call, CallInfo, Inner, Middleware, Stage, running
 from toolcase.cancellation import CancellationToken
 from toolcase.catalogue import Catalogue, unknown
@@ -22,7 +22,6 @@ from toolcase.errors import Denied, InvalidArguments, ToolError, UnknownTool
 from toolcase.events import Event, ToolsChanged, log_fault, report_to_log
 from toolcase.lifetime import Lifetime
 from toolcase.outbox import Outbox
-from toolcase.portal import Portal
 from toolcase.result import MOST_BYTES, ToolResult, bounded, byte_limit, describe
 from toolcase.schema import Arguments, shown_value
 from toolcase.threads import Threads

@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 import anyio
 
 from toolcase.call import Call, Inner, Stage
+from toolcase.errors import lone
 from toolcase.events import AttemptStarted, MiddlewareFailed, RetriesExhausted, RetryScheduled
 from toolcase.retry.backoff import Random
-from toolcase.retry.policy import RetryPolicy, lone, retry_after
+from toolcase.retry.policy import RetryPolicy, retry_after
 from toolcase.timer import remaining
 
 

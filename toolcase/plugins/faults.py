@@ -5,21 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import Any
 
 import msgspec
 
-from toolcase.errors import message_of
+from toolcase.errors import lone, message_of
 from toolcase.events import log_fault
 from toolcase.plain import printable
 from toolcase.secrets import Secrets
 
 SLOW_SECONDS = 10.0
 """After so long a plugin that still loads is named in the log: it may never end."""
-
-
-_FIELDS = ("__pydantic_fields__", "__dataclass_fields__", "__struct_fields__")
 
 
 class PluginError(Exception):
@@ -50,15 +46,9 @@ class PluginFailed(msgspec.Struct, frozen=True, kw_only=True):
 
 def said_of(error: BaseException, secrets: Secrets) -> str:
     """What is wrong, in one line; of an error alone in its group, what that says."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
+    error = lone(error)
     said = error.said if isinstance(error, PluginError) else f"{type(error).__name__}: {message_of(error)}"
     return printable(secrets.redact(" ".join(said.split()).removesuffix(":")))
-
-
-def log(fault: PluginFailed, secrets: Secrets) -> None:
-    """One warning, with the traceback of what a plugin raised itself."""
-    log_fault(str(fault), None if isinstance(fault.error, PluginError) else fault.error, secrets)
 
 
 def note_secrets(secrets: Secrets, value: Any, *, hidden: bool = False, depth: int = 6) -> None:
@@ -67,11 +57,9 @@ def note_secrets(secrets: Secrets, value: Any, *, hidden: bool = False, depth: i
         with suppress(ValueError, TypeError):  # too short to be masked, or no text
             secrets.add(value)
     elif depth:
-        items: Any = value if isinstance(value, Mapping) else {}
+        items = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
         if isinstance(value, list | tuple):
             items = dict(enumerate(value))
-        for names in filter(partial(hasattr, type(value)), _FIELDS):
-            items = {name: getattr(value, name) for name in getattr(type(value), names)}
         for name, item in items.items():
             note_secrets(secrets, item, hidden=hidden or secrets.hides(str(name)), depth=depth - 1)
 

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import tomllib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, distributions
 from itertools import chain
@@ -90,18 +90,13 @@ def _install_line(module: str, found: Found) -> str:
     """How to get a module: with the extra that brings it, else by the requirement that names it."""
     if module == found.entry.value.partition(":")[0].partition(".")[0].strip():
         return f"pip install --force-reinstall {shlex.quote(found.distribution)}"
-    for name, versions, marker in _requirements(found):
-        if normal(name) == normal(module):
-            extra = _EXTRA.search(marker or "")
-            wanted = f"{found.distribution}[{extra[1]}]" if extra else f"{name}{versions}"
-            return f"pip install {shlex.quote(wanted)}"
-    return f"pip install the distribution that has {module!r}, which {found.distribution} does not name"
-
-
-def _requirements(found: Found) -> Iterator[tuple[str, str, str | None]]:
     for line in found.requires:
-        if match := _REQUIREMENT.match(line):
-            yield match[1], match[2].replace(" ", ""), match[3]
+        match = _REQUIREMENT.match(line)
+        if match and normal(match[1]) == normal(module):
+            extra = _EXTRA.search(match[3] or "")
+            wanted = f"{found.distribution}[{extra[1]}]" if extra else match[1] + match[2].replace(" ", "")
+            return f"pip install {shlex.quote(wanted)}"
+    return f"install the distribution that has {module!r}, which {found.distribution} does not name"
 
 
 def configured(pyproject: bool | str | Path) -> dict[str, Any]:
@@ -122,11 +117,7 @@ def _tables(file: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ValueError(f"cannot read the settings of plugins from {file}: {error}") from error
     for key in ("tool", "toolcase", "plugins"):
-        tables = tables.get(key, {}) if isinstance(tables, Mapping) else tables
-    tables = tables if isinstance(tables, dict) else {"plugins": tables}
-    for name, table in tables.items():
-        if not isinstance(table, dict):
-            raise ValueError(  # noqa: TRY004  it is the file that is wrong
-                f"[tool.toolcase.plugins] in {file} holds a table for each plugin, and {name!r} is none"
-            )
+        tables = tables.get(key, {}) if isinstance(tables, Mapping) else {}
+    if not isinstance(tables, dict):
+        raise ValueError(f"[tool.toolcase.plugins] in {file} holds a table for each plugin")  # noqa: TRY004
     return dict(tables)

@@ -49,8 +49,7 @@ class LoadedPlugin:
 
     def ask(self, hook: str, **given: Any) -> Any:
         """What it says to one hook; None where it has nothing to say."""
-        found = self.hooks.get(hook)
-        if found is None:
+        if (found := self.hooks.get(hook)) is None:
             return None
         taken = {name: given[name] for name in (*found.argnames, *found.kwargnames) if name in given}
         said = found.function(**taken)
@@ -104,8 +103,7 @@ def _hooks(plugin: Any, name: str) -> dict[str, pluggy.HookImpl]:
 def _manifest(plugin: LoadedPlugin) -> PluginManifest:
     manifest: PluginManifest | None = plugin.ask("toolcase_plugin")
     if manifest is None:
-        version = "" if plugin.found is None else plugin.found.version
-        return PluginManifest(name=plugin.name, version=version)
+        return PluginManifest(name=plugin.name, version=plugin.found.version if plugin.found else "")
     if not issubclass(type(manifest), PluginManifest):
         raise PluginError(f"its manifest is {shown_value(manifest)}", "return a PluginManifest")
     if plugin.found is not None and manifest.name != plugin.name:

@@ -18,8 +18,8 @@ from toolcase.clock import current_loop, turns
 from toolcase.context import ExecutionContext
 from toolcase.errors import message_of
 from toolcase.events import log_fault
-from toolcase.hooks import Command, PluginType
-from toolcase.plugins.faults import PluginError, PluginFailed, log, note_secrets, said_of, watched
+from toolcase.hooks import PluginType
+from toolcase.plugins.faults import PluginError, PluginFailed, note_secrets, said_of, watched
 from toolcase.plugins.installed import DISABLE, Found, configured, find, left_out, mend_of
 from toolcase.plugins.lifespan import Lifespan
 from toolcase.plugins.loaded import LoadedPlugin, ask_offers, configure, take
@@ -33,24 +33,16 @@ START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 """After so long a plugin that has not started, or not stopped, is cancelled."""
 
-REASON = "its plugin is out of order"
-"""What a caller reads of a tool whose plugin failed; what failed is for the host."""
-
 
 class PluginRegistry:
     """The plugins of one application, in a registry of its own: what one offers, a host places.
 
-    One that cannot be used is out, as a whole: it is reported once, in the log, to `on_fault` and in
-    `faults`, and the others go on. One that is required raises `PluginError` instead: those that the host
+    One that cannot be used is out, as a whole: it is reported once, in the log and in `faults`, and the
+    others go on. One that is required raises `PluginError` instead: those that the host
     names in `required`, and those that it registers itself.
     """
 
-    def __init__(
-        self,
-        *,
-        settings: Mapping[str, Any] | None = None,
-        on_fault: Callable[[PluginFailed], None] | None = None,
-    ) -> None:
+    def __init__(self, *, settings: Mapping[str, Any] | None = None) -> None:
         """Empty; `load` gives one with the plugins that are installed.
 
         `settings` are those of each plugin by its name, as a mapping or an instance of its model.
@@ -60,7 +52,6 @@ class PluginRegistry:
         self.left_out: Mapping[str, str] = MappingProxyType({})
         """The installed plugins that an environment variable leaves out, each with that variable."""
         self._settings = dict(settings or {})
-        self._on_fault = on_fault
         self._secrets = Secrets()
         note_secrets(self._secrets, self._settings)
         self._loaded: dict[str, LoadedPlugin] = {}
@@ -76,7 +67,6 @@ class PluginRegistry:
         settings: Mapping[str, Any] | None = None,
         pyproject: bool | str | Path = True,
         required: Collection[str] = (),
-        on_fault: Callable[[PluginFailed], None] | None = None,
     ) -> Self:
         """All that are installed, but for those that TOOLCASE_DISABLE_PLUGINS names (`*` is for all).
 
@@ -89,7 +79,7 @@ class PluginRegistry:
         for name, given in (settings or {}).items():
             both = isinstance(given, Mapping)
             tables[name] = {**tables.get(name, {}), **given} if both else given
-        plugins = cls(settings=tables, on_fault=on_fault)
+        plugins = cls(settings=tables)
         plugins._load(required)
         return plugins
 
@@ -98,8 +88,8 @@ class PluginRegistry:
 
         `name` is for one without a manifest. PluginError if it cannot be used and is required.
         """
-        kind = type(plugin)  # what an object itself says may be anything
-        named = plugin if issubclass(kind, type | ModuleType) else kind
+        # By its type, because what an object itself says may be anything.
+        named = plugin if issubclass(type(plugin), type | ModuleType) else type(plugin)
         name = name or named.__name__.rpartition(".")[2]
         self._admit(lambda: plugin, name=name, found=None, required=required)
 
@@ -111,7 +101,7 @@ class PluginRegistry:
     def get(self, name: str) -> Any:
         """The plugin itself: a module, an object, or what its class made. LookupError if it is not in."""
         if name not in self._loaded:
-            raise LookupError(f"no plugin {name!r}; {self._hint(name, self._loaded)}")
+            raise LookupError(f"no plugin {name!r}; {_hint(name, self._loaded)}")
         return self._loaded[name].plugin
 
     def get_by_type(self, plugin_type: PluginType | str) -> list[Any]:
@@ -136,10 +126,6 @@ class PluginRegistry:
         """What the URL names, such as the "store" at `redis://host`. LookupError if no plugin opens it."""
         scheme = url.partition(":")[0].lower()
         return self._one(f"port {kind}", scheme, f"opens a {kind} at").open(url)
-
-    def commands(self) -> list[Command]:
-        """The commands of all plugins."""
-        return [*self._offered("command").values()]
 
     def install(self, registry: Registry) -> None:
         """Add all tools to a registry, and start and stop the plugins with it.
@@ -167,8 +153,8 @@ class PluginRegistry:
         """
         self._settle()
         async with self._turn, AsyncExitStack() as starting:
-            while waiting := [plugin for plugin in self._asked() if not plugin.started]:
-                await self._start(waiting[0], context or ExecutionContext(), starting)
+            while plugin := next((each for each in self._asked() if not each.started), None):
+                await self._start(plugin, context or ExecutionContext(), starting)
             self._started.push_async_callback(starting.pop_all().aclose)
 
     async def shutdown_all(self) -> None:
@@ -190,7 +176,7 @@ class PluginRegistry:
             if (name := each.entry.name) not in out:
                 self._admit(each.entry.load, name=name, found=each, required=name in required)
         for name in sorted({*required} - (names - {*out})):
-            mend = f"see {out[name]}" if name in out else self._hint(name, names)
+            mend = f"see {out[name]}" if name in out else _hint(name, names)
             raise PluginError(f"plugin {name!r} is required, and not there", mend)
         for name in sorted(set(self._settings) - names):
             if mend := nearest(name, names):  # the host may register one of another name later
@@ -224,7 +210,7 @@ class PluginRegistry:
             lacks = [(name, need) for name, needs in graph.items() for need in needs if need not in graph]
             for name, need in lacks[:1]:
                 known = any(fault.plugin == need for fault in self.faults)
-                mend = "mend that one" if known else self._hint(need, graph)
+                mend = "mend that one" if known else _hint(need, graph)
                 lack = PluginError(f"it depends on plugin {need!r}, which is not there", mend)
                 self._drop("hooks", self._loaded[name], lack)
             if not lacks:
@@ -239,8 +225,7 @@ class PluginRegistry:
 
     def _asked(self) -> list[LoadedPlugin]:
         """The same, each having been asked what it offers."""
-        while waiting := [plugin for plugin in self._ordered() if not plugin.asked]:
-            plugin = waiting[0]
+        while plugin := next((each for each in self._ordered() if not each.asked), None):
             plugin.asked = True
             with self._guarded("hooks", plugin):
                 ask_offers(plugin)
@@ -253,7 +238,7 @@ class PluginRegistry:
     def _one(self, kind: str, name: str, said: str) -> Any:
         offered = self._offered(kind)
         if name not in offered:
-            raise LookupError(f"no plugin {said} {name!r}; {self._hint(name, offered)}")
+            raise LookupError(f"no plugin {said} {name!r}; {_hint(name, offered)}")
         return offered[name]
 
     def _refuse_taken(self, plugin: LoadedPlugin) -> None:
@@ -326,7 +311,7 @@ class PluginRegistry:
             return  # whoever was told of another has asked us meanwhile
         if self._registry is not None:
             for tool in {*plugin.offered("tool").values()} & {*self._registry.tools()}:
-                self._registry.disable(tool.name, REASON)
+                self._registry.disable(tool.name, "its plugin is out of order")
         self._report(during, plugin.name, error, plugin.found, required=plugin.required)
 
     def _report(
@@ -341,12 +326,7 @@ class PluginRegistry:
             plugin=name, distribution=str(found or ""), during=during, said=said, mend=mend, error=error
         )
         self.faults += (fault,)
-        log(fault, self._secrets)
-        if self._on_fault is not None:
-            try:
-                self._on_fault(fault)
-            except Exception as raised:  # noqa: BLE001  foreign code
-                log_fault("on_fault of the plugins failed", raised, self._secrets)
+        log_fault(str(fault), None if isinstance(error, PluginError) else error, self._secrets)
         if required:
             raise PluginError(f"plugin {name!r} is required: {said}", mend) from error
 
@@ -354,8 +334,7 @@ class PluginRegistry:
         said = f"its metadata cannot be read: {message_of(error)}"
         self._report("find", place, PluginError(said, "install it again, or uninstall it"))
 
-    def _hint(self, name: str, known: Collection[str]) -> str:
-        """The nearest name, or all; and who may be missing because it is out of order."""
-        out = {fault.plugin for fault in self.faults}
-        said = nearest(name, known) or f"there is {', '.join(sorted(known)) or 'none'}"
-        return f"{said}, and out of order is {', '.join(sorted(out))}" if out else said
+
+def _hint(name: str, known: Collection[str]) -> str:
+    """The nearest name, or all."""
+    return nearest(name, known) or f"there is {', '.join(sorted(known)) or 'none'}"

@@ -22,7 +22,6 @@ class Backoff(Protocol):
 
         `previous` is how many seconds were waited before that attempt, 0 before the first.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from toolcase.clock import count, number
-from toolcase.errors import ErrorCode, InvalidResult, ToolError
+from toolcase.errors import ErrorCode, InvalidResult, ToolError, lone
 from toolcase.retry.backoff import Backoff, ExponentialBackoff
 from toolcase.retry.budget import RetryBudget
 
@@ -98,13 +98,6 @@ class RetryPolicy:
     def rejects(self, value: Any) -> bool:
         """Whether this value is worth another try. What the predicate raises comes through."""
         return self.retry_if_result is not None and self.retry_if_result(value) is True
-
-
-def lone(error: Exception) -> Exception:
-    """The one error in an exception group that has but one, or the error itself."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
 
 
 def _named(retry_on: Any) -> tuple[Any, ...]:

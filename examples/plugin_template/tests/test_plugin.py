@@ -49,4 +49,4 @@ def test_a_host_opens_its_port() -> None:
 
 
 def test_it_brings_its_command() -> None:
-    assert [command.name for command in load().commands() if command.name == "fortune"]
+    assert "fortune" in load().loaded["fortune"].offered("command")
