@@ -17,7 +17,7 @@ from toolcase import (
     Registry,
     hookimpl,
 )
-from toolcase.hooks import API_VERSION, Hooks
+from toolcase.hooks import API_VERSION
 
 
 class TestPluginManifest:
@@ -76,24 +76,11 @@ class TestPluginManifest:
             PluginManifest(name="a").name = "b"
 
 
-class TestPluginCapability:
-    """A name that can say more."""
+def test_a_capability_equals_the_bare_text_in_a_manifest_too():
+    manifest = PluginManifest(name="a", capabilities=[PluginCapability("search"), "read"])
 
-    def test_equals_the_bare_name(self):
-        capability = PluginCapability("search", "finds pages")
-
-        assert capability == "search"
-        assert capability.description == "finds pages"
-
-    def test_has_no_description_unless_given(self):
-        assert PluginCapability("search").description == ""
-
-    def test_keeps_its_description_in_a_manifest(self):
-        manifest = PluginManifest(name="a", capabilities=[PluginCapability("search", "finds pages"), "read"])
-
-        search, read = manifest.capabilities
-        assert search.description == "finds pages"
-        assert type(read) is str
+    assert manifest.capabilities == ["search", "read"]
+    assert [type(each) for each in manifest.capabilities] == [PluginCapability, str]
 
 
 def test_records_can_be_compared_and_not_changed():
@@ -110,14 +97,6 @@ def test_records_can_be_compared_and_not_changed():
 def test_a_command_is_of_text(field):
     with pytest.raises(ValueError, match=f"^{field} cannot be 5: Expected `str`, got `int`$"):
         Command(**{"name": "greet", "target": "cli:greet", field: 5})
-
-
-@pytest.mark.parametrize("hook", [name for name in dir(Hooks) if name.startswith("toolcase_")])
-def test_a_declaration_of_a_hook_is_not_for_calling(hook):
-    parameters = [None] * (getattr(Hooks, hook).__code__.co_argcount - 1)
-
-    with pytest.raises(NotImplementedError):
-        getattr(Hooks(), hook)(*parameters)
 
 
 class Remembers(Plugin):
@@ -193,7 +172,7 @@ class TestPlugin:
         plugins = PluginRegistry()
         plugins.register(Both())
 
-        assert [command.name for command in plugins.commands()] == ["greet"]
+        assert [*plugins.loaded["remembers"].offered("command")] == ["greet"]
 
 
 def search_tool(query: str) -> str:

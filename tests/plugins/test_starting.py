@@ -164,6 +164,19 @@ async def test_one_that_is_required_and_dies_while_others_start_is_told_and_noth
     assert started.log == ["+late", "-late"]
 
 
+async def test_one_that_is_out_while_it_still_starts_is_told_once(started):
+    started.plugins.register(crashes_after(3), required=False)
+    started.add("b", needs=["crashes"], start=99)
+
+    await started.plugins.initialize_all()
+
+    assert started.faults() == [
+        ("crashes", "run", "ConnectionError: lost"),
+        ("b", "hooks", "it depends on plugin 'crashes', which is not there"),
+    ]
+    await started.plugins.shutdown_all()
+
+
 async def test_one_that_is_required_and_dies_while_it_runs_is_told_and_nothing_is_raised(started):
     started.plugins.register(crashes_after(3), required=True)
     await started.plugins.initialize_all()
