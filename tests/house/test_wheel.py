@@ -10,6 +10,7 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from packaging.version import Version
 
 from house.source import ROOT
@@ -33,6 +34,20 @@ print(json.dumps({
     "file": toolcase.__file__,
     "version": importlib.metadata.version("toolcase"),
     "sum": asyncio.run(registry.call("add", a=1, b="2")),
+}))
+"""
+
+LOADS = """\
+import json, sys
+import toolcase
+
+plugins = toolcase.PluginRegistry.load(pyproject=False)
+print(json.dumps({
+    "toolcase": toolcase.__file__,
+    "plugins": {
+        name: sys.modules[each.found.entry.module].__file__ for name, each in plugins.loaded.items()
+    },
+    "faults": [str(fault) for fault in plugins.faults],
 }))
 """
 
@@ -91,6 +106,34 @@ def test_the_command_runs(wheel: Path, installed: Path, tmp_path: Path) -> None:
     said = run(tmp_path, installed / "toolcase", "--version")
 
     assert metadata(wheel)["Version"] in said
+
+
+@pytest.fixture(scope="module")
+def plugins(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The wheels of all plugins that we publish."""
+    projects = sorted(file.parent for file in ROOT.glob("plugins/*/pyproject.toml"))
+    return [build(project, tmp_path_factory.mktemp(project.name)) for project in projects]
+
+
+def test_plugins_ask_for_ours_and_not_for_the_foreign_one_of_this_name(plugins: list[Path]) -> None:
+    for plugin in plugins:
+        asked = [Requirement(line) for line in metadata(plugin).get_all("Requires-Dist", [])]
+        (ours,) = [each for each in asked if each.name == "toolcase"]
+
+        assert FOREIGN not in ours.specifier, f"{plugin.name} takes {FOREIGN}; ask for toolcase>=0.2.0"
+
+
+def test_plugins_are_found_where_all_is_installed_from_wheels(
+    wheel: Path, plugins: list[Path], tmp_path: Path
+) -> None:
+    scripts = install(fresh(tmp_path / "fresh"), wheel, *plugins)
+
+    found = json.loads(run(tmp_path, scripts / "python", "-I", "-c", LOADS, TOOLCASE_DISABLE_PLUGINS=""))
+
+    assert Path(found["toolcase"]).is_relative_to(scripts.parent)
+    assert len(found["plugins"]) == len(plugins)
+    assert all(Path(file).is_relative_to(scripts.parent) for file in found["plugins"].values())
+    assert found["faults"] == []
 
 
 def read(wheel: Path, name: str) -> str:

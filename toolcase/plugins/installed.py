@@ -118,6 +118,6 @@ def _tables(file: Path) -> dict[str, Any]:
         raise ValueError(f"cannot read the settings of plugins from {file}: {error}") from error
     for key in ("tool", "toolcase", "plugins"):
         tables = tables.get(key, {}) if isinstance(tables, Mapping) else {}
-    if not isinstance(tables, dict):
+    if not (isinstance(tables, dict) and all(isinstance(table, dict) for table in tables.values())):
         raise ValueError(f"[tool.toolcase.plugins] in {file} holds a table for each plugin")  # noqa: TRY004
     return dict(tables)

@@ -49,4 +49,6 @@ def test_a_host_opens_its_port() -> None:
 
 
 def test_it_brings_its_command() -> None:
-    assert "fortune" in load().loaded["fortune"].offered("command")
+    plugin = load().loaded["fortune"]
+
+    assert "fortune" in plugin.offered("command")
