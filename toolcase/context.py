@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn, Self, Type
 import msgspec
 
 from toolcase.cancellation import CancellationToken
+from toolcase.schema import shown_value
 
 N = TypeVar("N", int, float, Decimal)
 
@@ -48,7 +49,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
             try:
                 fit = msgspec.convert(value, each.type)
             except msgspec.ValidationError as error:
-                raise ValueError(f"{each.name} cannot be {value!r}: {error}") from None
+                raise ValueError(f"{each.name} cannot be {shown_value(value)}: {error}") from None
             msgspec.structs.force_setattr(self, each.name, ReadOnly(fit) if isinstance(fit, dict) else fit)
 
 

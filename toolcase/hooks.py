@@ -43,7 +43,7 @@ class PluginCapability(str):
 class PluginManifest(Record, frozen=True, kw_only=True):
     """What a plugin says of itself. ValueError if it cannot be true."""
 
-    name: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$")]
+    name: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*\\Z")]
     """Letters and digits joined by `-`, `_` or `.`; that of its entry point, if it has one."""
     version: str = ""
     plugin_type: PluginType = PluginType.OTHER

@@ -177,7 +177,7 @@ BROKEN = (
         value="tc_wrong_type:plugin",
         during="load",
         said="42 has no hooks",
-        mend="name a module, a class or an object that has functions with @toolcase.hookimpl",
+        mend="name a module, class or object with @hookimpl",
     ),
     Shipped(
         "wrong-version",
@@ -189,7 +189,7 @@ def toolcase_plugin():
     return PluginManifest(name="wrong-version", api_version=2)
 """,
         during="load",
-        said="it is written for version 2 of the hooks, and this toolcase has version 1",
+        said="it is written for version 2 of the hooks, and here is version 1",
         mend="pip install --upgrade toolcase",
     ),
     Shipped(

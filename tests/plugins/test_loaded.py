@@ -98,7 +98,7 @@ class TestWhatAPluginIs:
         said, mend = refused(wrong)
 
         assert said.endswith(" has no hooks")
-        assert mend == "name a module, a class or an object that has functions with @toolcase.hookimpl"
+        assert mend == "name a module, class or object with @hookimpl"
 
     def test_a_class_that_needs_arguments_is_none(self):
         class Needs(Tools):
@@ -229,7 +229,7 @@ class TestManifest:
     def test_another_version_of_the_hooks_is_refused(self, version):
         said, mend = refused(plugin_of(plugin=manifest_of(api_version=version)))
 
-        assert said == (f"it is written for version {version} of the hooks, and this toolcase has version 1")
+        assert said == (f"it is written for version {version} of the hooks, and here is version 1")
         assert mend == "pip install --upgrade toolcase"
 
 

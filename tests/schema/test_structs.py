@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from toolcase import InvalidArguments, tool
-from toolcase.schema.structs import is_struct
+from toolcase.schema.models import is_struct
 
 T = TypeVar("T")
 

@@ -18,6 +18,9 @@ SLOW_SECONDS = 10.0
 """After so long a plugin that still loads is named in the log: it may never end."""
 
 
+_FIELDS = ("__dict__", "__dataclass_fields__", "__struct_fields__")
+
+
 class PluginError(Exception):
     """A plugin cannot be used: what is wrong, and in `mend` what to do about it."""
 
@@ -57,9 +60,9 @@ def note_secrets(secrets: Secrets, value: Any, *, hidden: bool = False, depth: i
         with suppress(ValueError, TypeError):  # too short to be masked, or no text
             secrets.add(value)
     elif depth:
-        items = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
-        if isinstance(value, list | tuple):
-            items = dict(enumerate(value))
+        items = dict(enumerate(value)) if isinstance(value, list | tuple) else value
+        if not isinstance(items, Mapping):
+            items = {name: getattr(value, name, None) for of in _FIELDS for name in getattr(value, of, ())}
         for name, item in items.items():
             note_secrets(secrets, item, hidden=hidden or secrets.hides(str(name)), depth=depth - 1)
 

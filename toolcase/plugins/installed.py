@@ -119,5 +119,5 @@ def _tables(file: Path) -> dict[str, Any]:
     for key in ("tool", "toolcase", "plugins"):
         tables = tables.get(key, {}) if isinstance(tables, Mapping) else {}
     if not (isinstance(tables, dict) and all(isinstance(table, dict) for table in tables.values())):
-        raise ValueError(f"[tool.toolcase.plugins] in {file} holds a table for each plugin")  # noqa: TRY004
+        raise ValueError(f"[tool.toolcase.plugins] in {file} holds a table for each plugin")
     return dict(tables)

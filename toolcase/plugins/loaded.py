@@ -81,8 +81,7 @@ def _hooks(plugin: Any, name: str) -> dict[str, pluggy.HookImpl]:
         manager.register(plugin, name)
     except pluggy.PluginValidationError as error:
         raise PluginError(str(error), "a hook takes only the parameters that it is given") from None
-    callers = vars(manager.hook).values()
-    found = {caller.name: marked for caller in callers for marked in caller.get_hookimpls()}
+    found = {each.name: marked for each in vars(manager.hook).values() for marked in each.get_hookimpls()}
     for hook, implementation in found.items():
         if implementation.wrapper or implementation.hookwrapper:
             raise PluginError(f"its {hook} is a wrapper", "each is asked alone, so there is nothing to wrap")
@@ -94,8 +93,7 @@ def _hooks(plugin: Any, name: str) -> dict[str, pluggy.HookImpl]:
             raise PluginError(f"its {hook} is not marked", "put @toolcase.hookimpl above it")
     if not found:
         raise PluginError(
-            f"{shown_value(plugin)} has no hooks",
-            "name a module, a class or an object that has functions with @toolcase.hookimpl",
+            f"{shown_value(plugin)} has no hooks", "name a module, class or object with @hookimpl"
         )
     return found
 
@@ -113,8 +111,7 @@ def _manifest(plugin: LoadedPlugin) -> PluginManifest:
     if manifest.api_version != API_VERSION:
         older = plugin.found is not None and manifest.api_version < API_VERSION
         raise PluginError(
-            f"it is written for version {manifest.api_version} of the hooks, and this toolcase has version "
-            f"{API_VERSION}",
+            f"it is written for version {manifest.api_version} of the hooks, and here is version {API_VERSION}",
             f"pip install --upgrade {plugin.found.distribution if plugin.found and older else 'toolcase'}",
         )
     return manifest

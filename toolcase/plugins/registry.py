@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -55,6 +55,7 @@ class PluginRegistry:
         self._secrets = Secrets()
         note_secrets(self._secrets, self._settings)
         self._loaded: dict[str, LoadedPlugin] = {}
+        self._missed: PluginFailed | None = None
         self._registry: Registry | None = None
         self._loop: Any = None
         self._started: AsyncExitStack  # this and `_turn` belong to that loop: see `_settle`
@@ -92,6 +93,7 @@ class PluginRegistry:
         named = plugin if issubclass(type(plugin), type | ModuleType) else type(plugin)
         name = name or named.__name__.rpartition(".")[2]
         self._admit(lambda: plugin, name=name, found=None, required=required)
+        self._demand()
 
     @property
     def loaded(self) -> Mapping[str, LoadedPlugin]:
@@ -180,8 +182,7 @@ class PluginRegistry:
             raise PluginError(f"plugin {name!r} is required, and not there", mend)
         for name in sorted(set(self._settings) - names):
             if mend := nearest(name, names):  # the host may register one of another name later
-                strange = PluginError("it has settings, and is not installed", mend)
-                self._report("settings", name, strange)
+                self._report("settings", name, PluginError("it has settings, and is not installed", mend))
         self._asked()
 
     def _admit(self, named: Callable[[], Any], *, name: str, found: Found | None, required: bool) -> None:
@@ -224,12 +225,13 @@ class PluginRegistry:
                         self._drop("hooks", plugin, circle)
 
     def _asked(self) -> list[LoadedPlugin]:
-        """The same, each having been asked what it offers."""
+        """The same, each having been asked what it offers; PluginError if one is out that is required."""
         while plugin := next((each for each in self._ordered() if not each.asked), None):
             plugin.asked = True
             with self._guarded("hooks", plugin):
                 ask_offers(plugin)
                 self._refuse_taken(plugin)
+        self._demand()
         return self._ordered()
 
     def _offered(self, kind: str) -> dict[str, Any]:
@@ -254,9 +256,7 @@ class PluginRegistry:
         if loop is self._loop:
             return
         if self._loop is not None and turns(self._loop):
-            raise RuntimeError(
-                "these plugins are in use in another event loop that still runs; load them for each loop"
-            )
+            raise RuntimeError("these plugins are in use in another event loop; load them for each loop")
         self._loop, self._started = loop, AsyncExitStack()
         self._turn = anyio.Lock(fast_acquire=True)  # who stops them must not be cancelled where none waits
         for plugin in self._loaded.values():
@@ -280,10 +280,10 @@ class PluginRegistry:
             self._report("stop", plugin.name, error, plugin.found)
 
     def _crashed(self, plugin: LoadedPlugin, error: BaseException) -> None:
-        plugin.lifespan = None
-        with suppress(PluginError):  # there is nobody to raise it to
-            self._drop("run", plugin, error)
-            self._ordered()  # those that depend on it are out too
+        plugin.lifespan, missed = None, self._missed
+        self._drop("run", plugin, error)
+        self._ordered()  # those that depend on it are out too
+        self._missed = missed  # there is nobody to raise it to
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
@@ -317,7 +317,7 @@ class PluginRegistry:
     def _report(
         self, during: str, name: str, error: BaseException, found: Found | None = None, required: bool = False
     ) -> None:
-        """Tell it once; PluginError if the host cannot do without."""
+        """Tell it once, and note it if the host cannot do without."""
         mend = (isinstance(error, PluginError) and error.mend) or mend_of(error, found)
         if found is not None and name not in self._loaded:
             mend += f", or leave it out with {DISABLE}={name}"
@@ -327,8 +327,15 @@ class PluginRegistry:
         )
         self.faults += (fault,)
         log_fault(str(fault), None if isinstance(error, PluginError) else error, self._secrets)
-        if required:
-            raise PluginError(f"plugin {name!r} is required: {said}", mend) from error
+        self._missed = self._missed or (fault if required else None)
+
+    def _demand(self) -> None:
+        """PluginError if one is out that the host cannot do without."""
+        missed, self._missed = self._missed, None
+        if missed is not None:
+            raise PluginError(
+                f"plugin {missed.plugin!r} is required: {missed.said}", missed.mend
+            ) from missed.error
 
     def _unreadable(self, place: str, error: Exception) -> None:
         said = f"its metadata cannot be read: {message_of(error)}"

@@ -13,11 +13,12 @@ from typing import Any
 import msgspec
 from typing_extensions import is_typeddict
 
-from toolcase.schema import structs
 from toolcase.schema.fields import field_types, generator, is_secret
 from toolcase.schema.given import own, own_containers, parse, plain
 from toolcase.schema.schema import Schema
-from toolcase.schema.words import UNKNOWN, Misfit, Names, Problem
+from toolcase.schema.words import NOTHING, UNKNOWN, Misfit, Names, Problem
+
+_MISSING = "Object missing required field "
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,9 +65,9 @@ def _model(annotation: Any, *, strict: bool) -> _Model | None:
     noted = typing.get_origin(annotation) is typing.Annotated
     kind = annotation.__origin__ if noted else annotation
     origin = typing.get_origin(kind) or kind
-    if structs.is_struct(origin):
-        names = dict.fromkeys(structs.names(origin), False)
-        convert = partial(structs.read, annotation=kind, strict=strict)
+    if is_struct(origin):
+        names = dict.fromkeys(_struct_names(origin), False)
+        convert = partial(_read_struct, annotation=kind, strict=strict)
         schema = partial(msgspec.json.schema, kind)
         return _Model(origin, names, True, lambda fields, _: convert(fields), schema)
     if not _is_model(origin):
@@ -164,6 +165,46 @@ def _said(name: str, alias: Any, config: Mapping[str, Any]) -> list[str]:
     by_alias = [path[0] for path in paths] if config.get("validate_by_alias", True) else []
     by_name = config.get("validate_by_name", config.get("populate_by_name", False))
     return [*by_alias, *([name] if by_name else [])]
+
+
+def is_struct(kind: Any) -> bool:
+    """Whether it is a Struct that JSON says as an object."""
+    return (
+        isinstance(kind, type)
+        and issubclass(kind, msgspec.Struct)
+        and kind is not msgspec.Struct
+        and not kind.__struct_config__.array_like
+    )
+
+
+def _struct_names(kind: Any) -> tuple[str, ...]:
+    """The names by which a caller says the fields, the tag's own among them."""
+    tag = kind.__struct_config__.tag_field
+    return (*kind.__struct_encode_fields__, *([tag] if tag else []))
+
+
+def _read_struct(arguments: dict[str, Any], annotation: Any, *, strict: bool) -> Any:
+    """An instance, made of plain data; Misfit with the path and what should be there."""
+    try:
+        return msgspec.convert(arguments, annotation, strict=strict, str_keys=True)
+    except msgspec.ValidationError as error:
+        raise Misfit([_struct_problem(str(error), arguments)]) from None
+
+
+def _struct_problem(message: str, arguments: dict[str, Any]) -> Problem:
+    """msgspec says: Expected `int`, got `str` - at `$.lines[0].price`."""
+    said, _, place = message.replace("`", "").partition(" - at ")
+    owner, _, path = place.rpartition("$")
+    path = path.removeprefix(".")
+    if said.startswith(_MISSING):
+        return Problem([f"{path}.{said.removeprefix(_MISSING)}".removeprefix(".")], "is missing")
+    if said.startswith("Expected "):
+        said = "should be " + said.removeprefix("Expected ").split(", got ")[0]
+    else:
+        said = f"failed a check: {said}"
+    if owner:
+        said = f"has a key that {said}"
+    return Problem([path] if path else (), said, arguments.get(path, NOTHING))
 
 
 def fresh(instance: Any) -> Any:
