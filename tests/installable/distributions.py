@@ -189,7 +189,7 @@ def toolcase_plugin():
     return PluginManifest(name="wrong-version", api_version=2)
 """,
         during="load",
-        said="it is written for version 2 of the hooks, and here is version 1",
+        said="it is written for hooks of version 2, and here is version 1",
         mend="pip install --upgrade toolcase",
     ),
     Shipped(

@@ -229,7 +229,7 @@ class TestManifest:
     def test_another_version_of_the_hooks_is_refused(self, version):
         said, mend = refused(plugin_of(plugin=manifest_of(api_version=version)))
 
-        assert said == (f"it is written for version {version} of the hooks, and here is version 1")
+        assert said == (f"it is written for hooks of version {version}, and here is version 1")
         assert mend == "pip install --upgrade toolcase"
 
 

@@ -111,7 +111,7 @@ def _manifest(plugin: LoadedPlugin) -> PluginManifest:
     if manifest.api_version != API_VERSION:
         older = plugin.found is not None and manifest.api_version < API_VERSION
         raise PluginError(
-            f"it is written for version {manifest.api_version} of the hooks, and here is version {API_VERSION}",
+            f"it is written for hooks of version {manifest.api_version}, and here is version {API_VERSION}",
             f"pip install --upgrade {plugin.found.distribution if plugin.found and older else 'toolcase'}",
         )
     return manifest
