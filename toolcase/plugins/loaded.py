@@ -138,9 +138,10 @@ def configure(plugin: LoadedPlugin, given: Any) -> None:
     try:
         checked = schema.validate(given if isinstance(given, Mapping) else {"values": given})
     except InvalidArguments as error:
-        raise PluginError(  # which of the values are secret, and which URLs hold one, nobody can tell
-            f"its settings do not fit: {error.without_values}", f"see [tool.toolcase.plugins.{plugin.name}]"
-        ) from None
+        # Without values: which of them are secret, and which URLs hold one, nobody can tell.
+        wrong = error.without_values.removeprefix(f"invalid arguments for {plugin.name!r}: ")
+        see = f"see [tool.toolcase.plugins.{plugin.name}]"
+        raise PluginError(f"its settings do not fit: {wrong}", see) from None
     plugin.settings = schema.gather(checked)["values"]
     if isinstance(plugin.plugin, Plugin):
         plugin.plugin.settings = plugin.settings
