@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, distributions
@@ -112,6 +111,8 @@ def configured(pyproject: bool | str | Path) -> dict[str, Any]:
 
 
 def _tables(file: Path) -> dict[str, Any]:
+    import tomllib  # here, because most hosts read no file
+
     try:
         tables: Any = tomllib.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
