@@ -234,7 +234,7 @@ class TestHeaders:
 
         assert wire.dialled == []
 
-    @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\0b", "é"])
+    @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\0b", "é", " a", "a "])
     async def test_that_would_break_their_line_are_refused(self, value):
         tools, wire = wired(answer())
 
@@ -293,6 +293,23 @@ class TestHeaders:
         tools, _ = wired(moved(302, "https://b.example/?s3cret-key"), answer(), headers=secret)
 
         assert (await tools.http_get("https://a.example/")).head.url == "https://b.example/?[redacted]"
+
+    @pytest.mark.parametrize(
+        "told",
+        [
+            answer(body=b"x", content_type="s3cret-key"),
+            answer(body=b"x", content_encoding="s3cret-key"),
+            moved(302, "https://b.example:s3cret-key/"),
+        ],
+        ids=["type", "encoding", "location"],
+    )
+    async def test_that_are_secret_are_masked_in_errors(self, told):
+        tools, _ = wired(told, headers={"a.example": {"X-Key": "s3cret-key"}})
+
+        with pytest.raises(ToolFailed, match="redacted") as failed:
+            await tools.http_json("https://a.example/")
+
+        assert "s3cret" not in str(failed.value)
 
     async def test_keep_no_cookies(self):
         pages = {"/": answer(set_cookie="a=b"), "/moved": answer(302, location="/", set_cookie="c=d")}

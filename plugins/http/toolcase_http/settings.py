@@ -17,8 +17,8 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
-"""Printable ASCII: no line break, which would begin another header."""
+HEADER_VALUE = re.compile(r"([\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?)?")
+"""Printable ASCII: no line break, which would begin another header, and no space at either end."""
 
 OURS = frozenset({
     "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect", "host",
@@ -114,7 +114,8 @@ def _header_name(name: str) -> str:
 
 def _header_value(of: str, value: str) -> str:
     if not HEADER_VALUE.fullmatch(value):
-        raise ValueError(f"{of} must be printable ASCII on one line")  # and is not shown: it may be a secret
+        # It is not shown, because it may be a secret.
+        raise ValueError(f"{of} must be printable ASCII without spaces around it")
     return value
 
 
