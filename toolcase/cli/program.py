@@ -15,6 +15,8 @@ from click.shell_completion import CompletionItem
 
 from toolcase.cli.exits import Exit
 from toolcase.cli.settings import Settings
+from toolcase.errors import message_of
+from toolcase.plain import printable
 
 COMMANDS = MappingProxyType(
     {
@@ -108,9 +110,13 @@ class _Brief(logging.Formatter):
     """Tells an error without its traceback, which is for --debug."""
 
     def format(self, record: logging.LogRecord) -> str:
-        said = super().format(record)
+        said, words = super().format(record), ""
         error = record.exc_info[1] if record.exc_info else None
-        words = "" if error is None else " ".join(f"{type(error).__name__}: {error}".split())
+        if error is not None:
+            words = printable(" ".join(f"{type(error).__name__}: {message_of(error)}".split()))
+        elif record.name == "toolcase":  # where there are secrets, the message holds the traceback as text
+            said, _, traceback = said.partition("\n")
+            words = traceback.rpartition("\n")[2]
         return said if words in said else f"{said}: {words}"
 
     def formatException(self, ei: object) -> str:
