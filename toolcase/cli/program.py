@@ -54,20 +54,21 @@ class LazyGroup(click.Group):
         return None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from toolcase.cli.plugin_commands import described
+        from toolcase.cli.plugin_commands import LIST_SECONDS, described
 
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
-        if offered := described(COMMANDS):
+        if offered := described(COMMANDS, seconds=LIST_SECONDS):
             with formatter.section("Commands of plugins"):
                 formatter.write_dl(offered)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Names of commands with a line about each, none of which is imported for that; then options."""
+        from toolcase.cli.completion import COMPLETION_SECONDS
         from toolcase.cli.plugin_commands import described
 
         with contextlib.redirect_stderr(io.StringIO()):
-            offered = [*COMMANDS.items(), *described(COMMANDS)]
+            offered = [*COMMANDS.items(), *described(COMMANDS, seconds=COMPLETION_SECONDS)]
         found = [CompletionItem(name, help=said) for name, said in offered if name.startswith(incomplete)]
         return [*found, *super(click.Group, self).shell_complete(ctx, incomplete)]
 
