@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Annotated, Literal
 
 import httpx2
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, FilePath, IPvAnyNetwork, SecretStr, field_validator
 
 from toolcase import InvalidArguments, Secrets
 from toolcase_http.urls import DEFAULT_PORTS, Origin, origin_of, parse
@@ -64,7 +63,7 @@ class HttpSettings(BaseModel):
     """How long a server may say nothing."""
     total_seconds: Seconds = 30.0
     """For one fetch as a whole, redirects included."""
-    certificates: Path | None = None
+    certificates: FilePath | None = None
     """A file with the certificates to be trusted (PEM) instead of the system's."""
 
     @field_validator("request_headers", mode="after")
@@ -85,8 +84,9 @@ class HttpSettings(BaseModel):
     @field_validator("headers", mode="after")
     @classmethod
     def _headers(cls, headers: dict[str, dict[str, SecretStr]]) -> dict[str, dict[str, SecretStr]]:
+        _refuse_twins(headers, lambda place: origin_of(_place(place)))
         for place, values in headers.items():
-            _place(place)
+            _refuse_twins(values, str.lower)
             for name, value in values.items():
                 _header_name(name)
                 _header_value(f"{name} for {place}", value.get_secret_value())
@@ -102,6 +102,15 @@ class HttpSettings(BaseModel):
     def secret_headers(self) -> dict[Origin, dict[str, SecretStr]]:
         """The secret headers by origin."""
         return {origin_of(_place(place)): values for place, values in self.headers.items()}
+
+
+def _refuse_twins(names: Iterable[str], meant: Callable[[str], object]) -> None:
+    """ValueError if two names mean one thing: only one of them would count."""
+    seen: dict[object, str] = {}
+    for name in names:
+        other = seen.setdefault(meant(name), name)
+        if other != name:
+            raise ValueError(f"{other!r} and {name!r} are the same; keep one of the two")
 
 
 def _header_name(name: str) -> str:
