@@ -172,7 +172,9 @@ class Hello:
 
     @toolcase.hookimpl
     def toolcase_plugin(self):
-        return toolcase.PluginManifest(name="hello", capabilities=["greeting"], description="It greets.")
+        return toolcase.PluginManifest(
+            name="hello", version="1.0a", capabilities=["greeting"], description="It greets."
+        )
 
     @toolcase.hookimpl
     def toolcase_tools(self):

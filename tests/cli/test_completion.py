@@ -2,9 +2,13 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import click
 import pytest
+
+from toolcase.cli import completion, main, plugin_commands
 
 PROGRAM = Path(sys.executable).with_name("toolcase")
 
@@ -104,6 +108,18 @@ def test_a_broken_plugin_costs_only_its_own(complete, hello, install):
 
     assert complete("gre") == ["greet"]
     assert complete("call ") == ["hello"]
+
+
+def test_a_plugin_that_hangs_costs_no_more_time_than_anything_else(run, install, monkeypatch):
+    install("slow", "import threading\nthreading.Event().wait()")
+    monkeypatch.setattr(plugin_commands, "LIST_SECONDS", 60)
+    monkeypatch.setattr(completion, "COMPLETION_SECONDS", 0.5)
+
+    begun = time.monotonic()
+    found = main.shell_complete(click.Context(main), "de")
+
+    assert [item.value for item in found] == ["demo", "describe"]
+    assert time.monotonic() - begun < 30
 
 
 def test_without_plugins_commands_are_completed_all_the_same(complete, hello, install):

@@ -56,6 +56,17 @@ def test_a_fault_is_told_once_and_on_one_line(hello, install, words):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("settings", ["", "[tool.toolcase.plugins.broken]\npassword = 's3cret-key'\n"])
+def test_a_fault_steers_no_terminal_and_shows_no_traceback(folder, hello, install, settings):
+    (folder / "pyproject.toml").write_text(settings)
+    install("broken", "raise ValueError('\\x1b[2J s3cret-key')")
+
+    done = subprocess.run([PROGRAM, "list"], capture_output=True, text=True, timeout=60)
+
+    assert ("\x1b" in done.stderr, done.stderr.count("\n")) == (False, 1)
+    assert ("s3cret-key" in done.stderr) is (settings == "")
+
+
 def test_debug_shows_the_traceback_of_a_fault(hello, install):
     install("broken", "import fancy")
 
@@ -77,3 +88,18 @@ def test_the_log_tells_an_error_that_its_message_does_not(folder):
     assert done.stdout == "hello\n"
     assert "MiddlewareFailed in 'hello'" in done.stderr
     assert done.stderr.endswith(": ValueError: odd\n")
+
+
+def test_the_log_tells_it_where_there_are_secrets_too(folder):
+    (folder / "odd.py").write_text(
+        "from app import registry\nclass Odd:\n def __call__(self, call, inner): raise ValueError('odd')\n"
+        " stage = __import__('toolcase').Stage.OBSERVE\nregistry.use(Odd())\n"
+        "registry.secrets.add('s3cret-key')\n"
+    )
+
+    done = subprocess.run(
+        [PROGRAM, "--app", "odd:registry", "call", "hello"], capture_output=True, text=True, timeout=60
+    )
+
+    assert done.stderr.endswith(": ValueError: odd\n")
+    assert "Traceback" not in done.stderr

@@ -100,6 +100,7 @@ def test_json_is_the_same_as_data(run, hello, install, words):
         "hello": "Greet somebody.\n\nAnd say whether we are awake."
     }
     assert (rows["hello"]["description"], rows["hello"]["capabilities"]) == ("It greets.", ["greeting"])
+    assert rows["hello"]["version"] == "1.0a"
     assert (rows["hello"]["state"], rows["hello"]["type"]) == ("loaded", "other")
     assert (rows["broken"]["state"], rows["broken"]["during"]) == ("out of order", "load")
     assert data["hooks"]["toolcase_ports"] == "What it can open, by kind and scheme."

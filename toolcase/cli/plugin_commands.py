@@ -20,10 +20,10 @@ LIST_SECONDS = 5.0
 """How long help waits for plugins before it does without their commands."""
 
 
-def described(own: Collection[str]) -> list[tuple[str, str]]:
+def described(own: Collection[str], *, seconds: float) -> list[tuple[str, str]]:
     """The commands of all plugins with a line about each, for help; nothing of theirs runs in our process.
 
-    What cannot be listed, and what has one of our `own` names, is told on stderr.
+    What cannot be listed within `seconds`, and what has one of our `own` names, is told on stderr.
     """
     if not present():
         return []
@@ -32,7 +32,7 @@ def described(own: Collection[str]) -> list[tuple[str, str]]:
     from toolcase.cli.children import ask
 
     async def listed() -> Any:
-        return await ask("plugins", seconds=LIST_SECONDS)
+        return await ask("plugins", seconds=seconds)
 
     answer = anyio.run(listed)
     if answer.fault:

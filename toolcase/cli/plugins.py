@@ -94,8 +94,9 @@ def _loaded(plugin: LoadedPlugin) -> dict[str, Any]:
         "distribution": plugin.distribution,
         "state": LOADED,
         "type": plugin.manifest.plugin_type.value,
-        "description": str(plugin.manifest.description),
-        "capabilities": list(map(str, plugin.manifest.capabilities)),
+        "version": plugin.manifest.version,
+        "description": plugin.manifest.description,
+        "capabilities": list(plugin.manifest.capabilities),
         "dependencies": list(plugin.manifest.dependencies),
         "hooks": {hook: offers.get(hook, {}) for hook in _hooks() if hook in plugin.hooks},
     }

@@ -15,6 +15,8 @@ from click.shell_completion import CompletionItem
 
 from toolcase.cli.exits import Exit
 from toolcase.cli.settings import Settings
+from toolcase.errors import message_of
+from toolcase.plain import printable
 
 COMMANDS = MappingProxyType(
     {
@@ -52,20 +54,21 @@ class LazyGroup(click.Group):
         return None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from toolcase.cli.plugin_commands import described
+        from toolcase.cli.plugin_commands import LIST_SECONDS, described
 
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
-        if offered := described(COMMANDS):
+        if offered := described(COMMANDS, seconds=LIST_SECONDS):
             with formatter.section("Commands of plugins"):
                 formatter.write_dl(offered)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Names of commands with a line about each, none of which is imported for that; then options."""
+        from toolcase.cli.completion import COMPLETION_SECONDS
         from toolcase.cli.plugin_commands import described
 
         with contextlib.redirect_stderr(io.StringIO()):
-            offered = [*COMMANDS.items(), *described(COMMANDS)]
+            offered = [*COMMANDS.items(), *described(COMMANDS, seconds=COMPLETION_SECONDS)]
         found = [CompletionItem(name, help=said) for name, said in offered if name.startswith(incomplete)]
         return [*found, *super(click.Group, self).shell_complete(ctx, incomplete)]
 
@@ -108,9 +111,13 @@ class _Brief(logging.Formatter):
     """Tells an error without its traceback, which is for --debug."""
 
     def format(self, record: logging.LogRecord) -> str:
-        said = super().format(record)
+        said, words = super().format(record), ""
         error = record.exc_info[1] if record.exc_info else None
-        words = "" if error is None else " ".join(f"{type(error).__name__}: {error}".split())
+        if error is not None:
+            words = printable(" ".join(f"{type(error).__name__}: {message_of(error)}".split()))
+        elif record.name == "toolcase":  # where there are secrets, the message holds the traceback as text
+            said, _, traceback = said.partition("\n")
+            words = traceback.rpartition("\n")[2]
         return said if words in said else f"{said}: {words}"
 
     def formatException(self, ei: object) -> str:

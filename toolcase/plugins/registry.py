@@ -87,7 +87,8 @@ class PluginRegistry:
     def register(self, plugin: Any, *, name: str = "", required: bool = True) -> None:
         """Take in one that the host has in hand: a module or an object with hooks, or a class of such.
 
-        `name` is for one without a manifest. PluginError if it cannot be used and is required.
+        `name` is for one without a manifest. PluginError if it cannot be used and is required. After
+        `install` its tools are added nowhere.
         """
         # By its type, because what an object itself says may be anything.
         named = plugin if issubclass(type(plugin), type | ModuleType) else type(plugin)

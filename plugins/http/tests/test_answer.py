@@ -66,3 +66,10 @@ def test_keeps_bytes_that_are_no_text(content_type, data, part):
 )
 def test_reads_json_or_nothing(data, part):
     assert json_of(data, SECRETS) == part
+
+
+def test_json_too_deep_to_be_masked_is_none():
+    secrets = Secrets()
+    secrets.add("s3cret-key")
+
+    assert json_of(b"[" * 990 + b"]" * 990, secrets) is None

@@ -7,26 +7,15 @@ import zlib
 import anyio
 import pytest
 
-from loopback import HERE, Names, answer, serving
+from loopback import HERE, answer, serving
 from toolcase import Denied, InvalidArguments, ToolError, ToolFailed, Unavailable
 from toolcase.testing import cancel_at_every_await, current_clock
 from toolcase_http import NotSent
-from wire import PUBLIC, Wire, tools_of
+from wire import moved, tools_of, wired
 
 BOMB = gzip.compress(b"\0" * 50_000_000)
 EMPTY_BLOCKS = b"\x1f\x8b\x08" + b"\0" * 7 + b"\0\0\0\xff\xff" * 100_000
 """Valid gzip that unpacks to nothing at all."""
-
-
-def wired(*answers, **settings):
-    """Tools on a network in memory, on which each connection gives the next of these answers."""
-    wire = Wire([[each] if isinstance(each, bytes) else list(each) for each in answers])
-    names = Names({name: [PUBLIC] for name in ("a.example", "b.example", "api.example")})
-    return tools_of(names, wire, **settings), wire
-
-
-def moved(status, location):
-    return answer(status, location=location)
 
 
 class TestSize:
@@ -234,7 +223,7 @@ class TestHeaders:
 
         assert wire.dialled == []
 
-    @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\0b", "é"])
+    @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\0b", "é", " a", "a "])
     async def test_that_would_break_their_line_are_refused(self, value):
         tools, wire = wired(answer())
 
@@ -242,57 +231,6 @@ class TestHeaders:
             await tools.http_get("https://a.example/", headers={"Accept": value})
 
         assert wire.dialled == []
-
-    async def test_that_are_secret_go_to_their_origin_alone(self):
-        secret = {"api.example": {"Authorization": "Bearer s3cret-key"}}
-        tools, wire = wired(
-            moved(302, "https://api.example/"),
-            moved(302, "https://api.example:8443/"),
-            moved(302, "https://b.example/"),
-            answer(),
-            headers=secret,
-            ports={443, 8443},
-        )
-
-        await tools.http_get("https://a.example/")
-
-        sent = [b"authorization: Bearer s3cret-key\r\n" in stream.sent for stream in wire.streams]
-        assert sent == [False, True, False, False]
-
-    async def test_that_are_secret_are_not_sent_in_clear(self):
-        secret = {"api.example": {"X-Key": "s3cret-key"}}
-        tools, wire = wired(answer(), headers=secret, schemes={"http"})
-
-        await tools.http_get("http://api.example/")
-
-        assert b"s3cret" not in wire.streams[0].sent
-
-    async def test_that_are_secret_replace_those_of_the_caller(self):
-        secret = {"a.example": {"X-Key": "s3cret-key"}}
-        tools, wire = wired(answer(), headers=secret, request_headers={"x-key"})
-
-        await tools.http_get("https://a.example/", headers={"X-Key": "guess"})
-
-        assert b"guess" not in wire.streams[0].sent
-
-    @pytest.mark.parametrize("kind", ["text/plain", "application/json", ""])
-    async def test_that_are_secret_are_masked_in_what_comes_back(self, kind):
-        told = answer(
-            body=b'{"you sent": "s3cret-key"}',
-            content_type=kind,
-            location="/?s3cret-key",
-            etag="Bearer s3cret-key",
-        )
-        tools, _ = wired(told, headers={"a.example": {"Authorization": "Bearer s3cret-key"}})
-
-        for fetch in (tools.http_get, tools.http_json):
-            assert "s3cret" not in repr(await fetch("https://a.example/"))
-
-    async def test_that_are_secret_are_masked_in_where_a_server_leads(self):
-        secret = {"a.example": {"X-Key": "s3cret-key"}}
-        tools, _ = wired(moved(302, "https://b.example/?s3cret-key"), answer(), headers=secret)
-
-        assert (await tools.http_get("https://a.example/")).head.url == "https://b.example/?[redacted]"
 
     async def test_keep_no_cookies(self):
         pages = {"/": answer(set_cookie="a=b"), "/moved": answer(302, location="/", set_cookie="c=d")}

@@ -82,8 +82,22 @@ async def test_a_retry_waits_for_as_long_as_the_server_said(status, headers):
         {"retry_after": "Sun, 06 Nov 2022 12:00:40 GMT", "date": "today"},
         {"retry_after": "Sun, 06 Nov 2022 11:00:00 GMT", "date": NOON},
         {"retry_after": "Sun, 99 Nov 2022 12:00:40 GMT", "date": NOON},
+        {"retry_after": "Sun, 06 Nov 9999999999999 12:00:40 GMT", "date": NOON},
+        {"retry_after": f"Sun, 06 Nov 2022 12:00:40 +{'9' * 20}", "date": NOON},
     ],
-    ids=["none", "word", "negative", "float", "huge", "no date", "bad date", "past", "no day"],
+    ids=[
+        "none",
+        "word",
+        "negative",
+        "float",
+        "huge",
+        "no date",
+        "bad date",
+        "past",
+        "no day",
+        "year",
+        "zone",
+    ],
 )
 async def test_what_says_nothing_of_use_leaves_the_usual_wait(headers):
     registry, _ = retried(answer(503, **headers), answer(body=b"ok"))

@@ -42,7 +42,8 @@ def test_a_file_of_certificates_that_is_not_there_puts_it_out_of_order(tmp_path)
     plugins = PluginRegistry(settings={"http": {"certificates": str(tmp_path / "none.pem")}})
     plugins.register(HttpPlugin(), required=False)
 
-    assert (plugins.get_all_tools(), plugins.faults[0].during) == ([], "hooks")
+    assert (plugins.get_all_tools(), plugins.faults[0].during) == ([], "settings")
+    assert "'certificates' failed a check: Path does not point to a file" in plugins.faults[0].said
 
 
 async def test_keeps_connections_while_the_registry_is_entered():

@@ -39,6 +39,10 @@ def test_where_http_is_allowed_its_port_is():
         {"request_headers": ["content-length"]},
         {"request_headers": ["a:b"]},
         {"user_agent": "two\nlines"},
+        {"user_agent": "space "},
+        {"headers": {"a.example": {"X-Key": "s3cret"}, "https://A.example:443": {"X-Key": "other-s3cret"}}},
+        {"headers": {"a.example": {"X-Key": "s3cret", "x-key": "other-s3cret"}}},
+        {"certificates": "no/such/file.pem"},
         {"max_bytes": 0},
         {"max_body_bytes": -1},
         {"max_redirects": -1},
@@ -56,7 +60,7 @@ def test_refuses(wrong):
         HttpSettings(**wrong)
 
 
-@pytest.mark.parametrize("value", ["line\nbreak of s3cret", "s3c", "sécret"])
+@pytest.mark.parametrize("value", ["line\nbreak of s3cret", "s3c", "sécret", " s3cret"])
 def test_a_secret_that_cannot_be_sent_or_masked_is_refused_without_being_shown(value):
     with pytest.raises(ValidationError) as refused:
         HttpSettings(headers={"api.example": {"X-Key": value}})

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import anyio
 import httpcore2
 
+from loopback import Names, answer
 from toolcase import Registry
 from toolcase.testing import current_clock
 from toolcase_http import HttpSettings
@@ -107,3 +108,15 @@ def registry_of(resolver=None, network=None, *around, **settings) -> Registry:
     registry.use(*around)
     registry.add(*tools_of(resolver, network, **settings).all())
     return registry
+
+
+def wired(*answers, **settings):
+    """Tools on a network in memory, on which each connection gives the next of these answers."""
+    wire = Wire([[each] if isinstance(each, bytes) else list(each) for each in answers])
+    names = Names({name: [PUBLIC] for name in ("a.example", "b.example", "api.example")})
+    return tools_of(names, wire, **settings), wire
+
+
+def moved(status, location):
+    """A redirect."""
+    return answer(status, location=location)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import httpx2
 import msgspec
@@ -82,12 +82,11 @@ def body_of(data: bytes, content_type: str, secrets: Secrets) -> Text | Image | 
 
 
 def json_of(data: bytes, secrets: Secrets) -> Json | None:
-    """The body as JSON data; None where it is none."""
+    """The body as JSON data; None where it is none, or too deep."""
     try:
-        value: Any = msgspec.json.decode(data.removeprefix(codecs.BOM_UTF8))
+        return Json(secrets.redact_values(msgspec.json.decode(data.removeprefix(codecs.BOM_UTF8))))
     except (msgspec.DecodeError, RecursionError):
         return None
-    return Json(secrets.redact_values(value))
 
 
 def _charset(content_type: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import httpx2
 
-from toolcase import Denied, InvalidArguments, ToolFailed
+from toolcase import Denied, InvalidArguments, Secrets, ToolFailed
 from toolcase_http.urls import origin_of, parse, shown
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -25,7 +25,7 @@ class Ask:
     """Headers that say nothing of the caller and go wherever it is redirected."""
     body: bytes | None = field(default=None, repr=False)
 
-    def redirected(self, answer: httpx2.Response) -> Ask | None:
+    def redirected(self, answer: httpx2.Response, secrets: Secrets) -> Ask | None:
         """What the answer asks to send next, as browsers read it; None where it asks for nothing.
 
         To another origin goes neither a header that the caller gave nor a body. Denied where that would be
@@ -37,9 +37,8 @@ class Ask:
         try:
             url = parse(location, self.url)
         except InvalidArguments as error:
-            raise ToolFailed(
-                f"{shown(self.url.host)} redirects to where nobody can follow: {error}"
-            ) from None
+            said = secrets.redact(str(error))
+            raise ToolFailed(f"{shown(self.url.host)} redirects to where nobody can follow: {said}") from None
         if (self.url.scheme, url.scheme) == ("https", "http"):
             raise Denied(f"{shown(self.url.host)} redirects from https to http, which is not followed")
         after = replace(self, url=url) if self._keeps_method(answer.status_code) else self._as_get(url)

@@ -110,7 +110,7 @@ class Fetcher:
                 # The server before has had its request: whoever sent that must not think that nothing was.
                 raise Unavailable(str(error), retryable=error.retryable) from error
             try:
-                after = ask.redirected(answer)
+                after = ask.redirected(answer, self.secrets)
                 if after is None:
                     return answer, await self._read(answer)
             finally:
@@ -134,7 +134,10 @@ class Fetcher:
                 known = listed(self._settings.request_headers)
                 raise Denied(f"the header {shown(name)} may not be given; allowed: {known}")
             if not HEADER_VALUE.fullmatch(value):
-                raise InvalidArguments(f"the header {name!r} must be printable ASCII, got {shown(value)}")
+                raise InvalidArguments(
+                    f"the header {name!r} must be printable ASCII without spaces around it, "
+                    f"got {shown(value)}"
+                )
         return {name.lower(): value for name, value in given.items()}
 
     async def _read(self, answer: httpx2.Response) -> bytes:
@@ -143,7 +146,8 @@ class Fetcher:
             raise later
         if answer.request.method == "HEAD":
             return b""
-        packed = [part.strip().lower() for part in answer.headers.get("content-encoding", "").split(",")]
+        encoding = self.secrets.redact(answer.headers.get("content-encoding", ""))
+        packed = [part.strip().lower() for part in encoding.split(",")]
         # Of several layers a small outer one can hold gigabytes of inner ones that come to nothing.
         if len(packed) > 1 or packed[0] not in _ENCODINGS:
             raise ToolFailed(f"{shown(host)} packed its answer as {listed(packed)}, which was not asked for")

@@ -38,7 +38,7 @@ def _wait(headers: httpx2.Headers) -> float | None:
         return float(said)
     try:
         return (_date(said) - _date(headers.get("date", ""))).total_seconds()
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for a year or a zone beyond all calendars
         return None
 
 

@@ -20,6 +20,7 @@ NOT_PUBLIC_4 = tuple(
             "10.0.0.0/8",  # private (RFC 1918)
             "100.64.0.0/10",  # shared by the customers of a carrier: CGNAT (RFC 6598)
             "127.0.0.0/8",  # loopback (RFC 1122)
+            "168.63.129.16/32",  # what serves the machines of the cloud Azure from below
             "169.254.0.0/16",  # link-local, and the metadata services of clouds (RFC 3927)
             "172.16.0.0/12",  # private (RFC 1918)
             "192.0.0.0/24",  # protocol assignments, DS-Lite, NAT64 discovery (RFC 6890, RFC 7335)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Annotated, Literal
 
 import httpx2
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, FilePath, IPvAnyNetwork, SecretStr, field_validator
 
 from toolcase import InvalidArguments, Secrets
 from toolcase_http.urls import DEFAULT_PORTS, Origin, origin_of, parse
@@ -17,8 +16,8 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
-"""Printable ASCII: no line break, which would begin another header."""
+HEADER_VALUE = re.compile(r"([\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?)?")
+"""Printable ASCII: no line break, which would begin another header, and no space at either end."""
 
 OURS = frozenset({
     "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect", "host",
@@ -64,7 +63,7 @@ class HttpSettings(BaseModel):
     """How long a server may say nothing."""
     total_seconds: Seconds = 30.0
     """For one fetch as a whole, redirects included."""
-    certificates: Path | None = None
+    certificates: FilePath | None = None
     """A file with the certificates to be trusted (PEM) instead of the system's."""
 
     @field_validator("request_headers", mode="after")
@@ -85,8 +84,9 @@ class HttpSettings(BaseModel):
     @field_validator("headers", mode="after")
     @classmethod
     def _headers(cls, headers: dict[str, dict[str, SecretStr]]) -> dict[str, dict[str, SecretStr]]:
+        _refuse_twins(headers, lambda place: origin_of(_place(place)))
         for place, values in headers.items():
-            _place(place)
+            _refuse_twins(values, str.lower)
             for name, value in values.items():
                 _header_name(name)
                 _header_value(f"{name} for {place}", value.get_secret_value())
@@ -104,6 +104,15 @@ class HttpSettings(BaseModel):
         return {origin_of(_place(place)): values for place, values in self.headers.items()}
 
 
+def _refuse_twins(names: Iterable[str], meant: Callable[[str], object]) -> None:
+    """ValueError if two names mean one thing: only one of them would count."""
+    seen: dict[object, str] = {}
+    for name in names:
+        other = seen.setdefault(meant(name), name)
+        if other != name:
+            raise ValueError(f"{other!r} and {name!r} are the same; keep one of the two")
+
+
 def _header_name(name: str) -> str:
     if not HEADER_NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name of a header")
@@ -114,7 +123,8 @@ def _header_name(name: str) -> str:
 
 def _header_value(of: str, value: str) -> str:
     if not HEADER_VALUE.fullmatch(value):
-        raise ValueError(f"{of} must be printable ASCII on one line")  # and is not shown: it may be a secret
+        # It is not shown, because it may be a secret.
+        raise ValueError(f"{of} must be printable ASCII without spaces around it")
     return value
 
 

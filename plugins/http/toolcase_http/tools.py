@@ -64,7 +64,7 @@ class HttpTools:
         if found is not None:
             return Fetched(head, found)
         if head.ok and data:
-            kind = answer.headers.get("content-type", "no type")
+            kind = self.fetcher.secrets.redact(answer.headers.get("content-type", "no type"))
             raise ToolFailed(f"{shown(answer.url.host)} sent {shown(kind)} that is no JSON; use http_get")
         return Fetched(head, body_of(data, answer.headers.get("content-type", ""), self.fetcher.secrets))
 
@@ -120,5 +120,7 @@ def _key(call: Call | None) -> dict[str, str]:
     if call is None or key is None or (call.parent and call.parent.context.idempotency_key == key):
         return {}
     if not HEADER_VALUE.fullmatch(key):
-        raise InvalidArguments(f"the idempotency key must be printable ASCII, got {shown(key)}")
+        raise InvalidArguments(
+            f"the idempotency key must be printable ASCII without spaces around it, got {shown(key)}"
+        )
     return {"idempotency-key": key}
