@@ -47,12 +47,11 @@ async def test_one_that_is_required_and_fails_keeps_it_from_being_entered():
     started.add("b", start=ConnectionError("refused"))
     started.plugins.install(registry)
 
-    with pytest.raises(PluginError, match="ConnectionError: refused"):
-        await registry.__aenter__()
+    for _ in range(2):  # to try again is no way to do without it
+        with pytest.raises(PluginError, match="ConnectionError: refused"):
+            await registry.__aenter__()
 
     assert started.log == ["+a", "-a"]
-    async with registry:
-        assert started.log == ["+a", "-a", "+a"]
 
 
 async def test_one_that_fails_to_start_has_its_tools_switched_off(started):

@@ -43,7 +43,8 @@ def refused(plugin, **settings):
         assert plugins.loaded
     (fault,) = plugins.faults
     assert raised.value.said == f"plugin {fault.plugin!r} is required: {fault.said}"
-    assert not plugins.loaded
+    with pytest.raises(LookupError):
+        plugins.get("a")
     return fault.said, fault.mend
 
 

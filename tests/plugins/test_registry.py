@@ -93,15 +93,17 @@ class TestRegister:
             plugins.get_all_tools()
         assert isinstance(raised.value.__cause__, ConnectionError)
 
-    def test_that_is_raised_once(self):
+    def test_a_host_that_asks_again_is_told_again(self):
         plugins = PluginRegistry()
         plugins.register(plugin_of(needs=["b"]))
 
-        with pytest.raises(
-            PluginError, match="^plugin 'a' is required: it depends on plugin 'b', which is not"
-        ):
-            assert plugins.loaded
-        assert plugins.loaded == {}
+        for _ in range(2):
+            with pytest.raises(
+                PluginError, match="^plugin 'a' is required: it depends on plugin 'b', which is not"
+            ):
+                assert plugins.loaded
+        with pytest.raises(PluginError, match="^plugin 'a' is required"):
+            plugins.install(Registry())
 
     def test_one_that_is_not_required_is_out(self):
         plugins = PluginRegistry()
@@ -437,6 +439,11 @@ class TestLoad:
             PluginError, match="^plugin 'greet' is required, and not there; did you mean 'greets'"
         ):
             PluginRegistry.load(required=["greet"])
+
+    def test_one_alone_may_be_required_by_its_name(self, install):
+        install(GREETS)
+
+        assert PluginRegistry.load(required="greets").loaded["greets"].required
 
     def test_one_that_is_required_and_left_out_is_an_error(self, install, monkeypatch):
         install(GREETS)

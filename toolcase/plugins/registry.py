@@ -74,14 +74,14 @@ class PluginRegistry:
         With TOOLCASE_LOAD_PLUGINS only those that it names; both are lists with commas. Settings come from
         `[tool.toolcase.plugins.NAME]` in pyproject.toml, and over each of them what the host says.
         `pyproject` is that file, True for the nearest one that has such tables, in the current folder or
-        above, False for none. ValueError if it cannot be read.
+        above, False for none. ValueError if it cannot be read. PluginError if one that is required is out.
         """
         tables = configured(pyproject)
         for name, given in (settings or {}).items():
             both = isinstance(given, Mapping)
             tables[name] = {**tables.get(name, {}), **given} if both else given
         plugins = cls(settings=tables)
-        plugins._load(required)
+        plugins._load({required} if isinstance(required, str) else {*required})
         return plugins
 
     def register(self, plugin: Any, *, name: str = "", required: bool = True) -> None:
@@ -170,7 +170,7 @@ class PluginRegistry:
 
     # How
 
-    def _load(self, required: Collection[str]) -> None:
+    def _load(self, required: set[str]) -> None:
         found = find(self._unreadable)
         names = {each.entry.name for each in found}
         out = left_out(names)
@@ -178,7 +178,7 @@ class PluginRegistry:
         for each in found:
             if (name := each.entry.name) not in out:
                 self._admit(each.entry.load, name=name, found=each, required=name in required)
-        for name in sorted({*required} - (names - {*out})):
+        for name in sorted(required - (names - {*out})):
             mend = f"see {out[name]}" if name in out else _hint(name, names)
             raise PluginError(f"plugin {name!r} is required, and not there", mend)
         for name in sorted(set(self._settings) - names):
@@ -331,12 +331,9 @@ class PluginRegistry:
         self._missed = self._missed or (fault if required else None)
 
     def _demand(self) -> None:
-        """PluginError if one is out that the host cannot do without."""
-        missed, self._missed = self._missed, None
-        if missed is not None:
-            raise PluginError(
-                f"plugin {missed.plugin!r} is required: {missed.said}", missed.mend
-            ) from missed.error
+        """PluginError, again and again, if one is out that the host cannot do without."""
+        if (out := self._missed) is not None:
+            raise PluginError(f"plugin {out.plugin!r} is required: {out.said}", out.mend) from out.error
 
     def _unreadable(self, place: str, error: Exception) -> None:
         said = f"its metadata cannot be read: {message_of(error)}"
