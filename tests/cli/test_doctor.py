@@ -95,6 +95,25 @@ def test_a_plugin_that_hangs_is_named_when_its_time_is_over(run, install):
     )
 
 
+def test_a_plugin_whose_thread_keeps_programs_from_ending_is_named(run, install):
+    install(
+        "lasting",
+        "import threading, time\n"
+        "from toolcase import hookimpl\n"
+        "threading.Thread(target=time.sleep, args=[60], name='pump').start()\n"
+        "@hookimpl\n"
+        "def toolcase_tools(): return []\n",
+    )
+
+    result = run("doctor")
+
+    assert result.exit_code == 0
+    wanted = (
+        "warn lasting (toolcase-lasting 1.0): it starts a thread that keeps every program from ending: pump"
+    )
+    assert any(line.startswith(wanted) for line in lines(result))
+
+
 @pytest.mark.parametrize("seconds", ["0", "-1", "soon", "nan"])
 def test_a_time_that_is_none_is_wrong_usage(run, seconds):
     assert run("doctor", "--timeout", seconds).exit_code == 2

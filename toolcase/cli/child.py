@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -38,7 +39,12 @@ def main() -> None:
 
 
 def _plugins() -> Any:
-    return rows(installed())
+    found = rows(installed())
+    # Of a plugin that is loaded alone, these are its own.
+    threads = [
+        each.name for each in threading.enumerate() if each is not threading.main_thread() and not each.daemon
+    ]
+    return [{**row, "threads": threads} for row in found]
 
 
 def _app(name: str = "") -> Any:

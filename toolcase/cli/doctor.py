@@ -93,6 +93,10 @@ async def _foreign(settings: Settings, limit: int) -> dict[str, list[Check]]:
     others = {DISABLE: ",".join(filter(None, [os.environ.get(DISABLE), *lost]))}
     together = await ask("plugins", seconds=limit * max(1, len(alone)), env=others)
     plugins = [_lost(name, found[name], fault) for name, fault in lost.items()]
+    for name, answer in alone.items():
+        plugins += [
+            _lasting(name, found[name], row["threads"]) for row in answer.data or () if _lasts(row, name)
+        ]
     return {
         "Plugins": [*plugins, *_together(together, lost)] or [Check(mark=Mark.OK, about="none is installed")],
         "App": await _app(settings, limit, others),
@@ -116,6 +120,16 @@ async def _each_alone(names: list[str], limit: int) -> dict[str, Answer]:
 def _lost(name: str, distribution: str, fault: str) -> Check:
     mend = f"leave it out with {DISABLE}={name}, and tell its author"
     return Check(mark=Mark.ERROR, about=f"{name} ({distribution})", said=fault, mend=mend)
+
+
+def _lasts(row: dict[str, Any], name: str) -> bool:
+    return row["name"] == name and bool(row["threads"])
+
+
+def _lasting(name: str, distribution: str, threads: list[str]) -> Check:
+    said = f"it starts a thread that keeps every program from ending: {', '.join(threads)}"
+    mend = "tell its author to start it in toolcase_lifespan, or as a daemon"
+    return Check(mark=Mark.WARN, about=f"{name} ({distribution})", said=said, mend=mend)
 
 
 def _together(answer: Answer, lost: dict[str, str]) -> Iterator[Check]:
