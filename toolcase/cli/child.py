@@ -39,12 +39,13 @@ def main() -> None:
 
 
 def _plugins() -> Any:
-    found = rows(installed())
-    # Of a plugin that is loaded alone, these are its own.
-    threads = [
-        each.name for each in threading.enumerate() if each is not threading.main_thread() and not each.daemon
-    ]
-    return [{**row, "threads": threads} for row in found]
+    return rows(installed())
+
+
+def _threads() -> Any:
+    installed()
+    threads = [each for each in threading.enumerate() if each is not threading.main_thread()]
+    return [each.name for each in threads if not each.daemon]
 
 
 def _app(name: str = "") -> Any:
@@ -52,5 +53,8 @@ def _app(name: str = "") -> Any:
     return msgspec.to_builtins(list(look_at(registry)))
 
 
-TASKS: Mapping[str, Callable[..., Any]] = MappingProxyType({"plugins": _plugins, "app": _app})
-"""By name: all installed plugins, as `toolcase plugins` has them; what is found of the tools of an app."""
+TASKS: Mapping[str, Callable[..., Any]] = MappingProxyType(
+    {"plugins": _plugins, "threads": _threads, "app": _app}
+)
+"""By name: all installed plugins, as `toolcase plugins` has them; the threads, by name, that they start and
+that keep a program from ending; what is found of the tools of an app."""

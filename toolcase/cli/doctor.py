@@ -23,7 +23,7 @@ from toolcase.cli.plugins import LEFT_OUT, LOADED, in_words
 from toolcase.cli.program import COMMANDS
 from toolcase.cli.settings import Settings, json_option, print_json
 from toolcase.plain import printable
-from toolcase.plugins.installed import DISABLE, LOAD
+from toolcase.plugins.installed import DISABLE, LOAD, leave_out
 
 _COLOURS = MappingProxyType({Mark.OK: "green", Mark.WARN: "yellow", Mark.ERROR: "red"})
 
@@ -93,10 +93,7 @@ async def _foreign(settings: Settings, limit: int) -> dict[str, list[Check]]:
     others = {DISABLE: ",".join(filter(None, [os.environ.get(DISABLE), *lost]))}
     together = await ask("plugins", seconds=limit * max(1, len(alone)), env=others)
     plugins = [_lost(name, found[name], fault) for name, fault in lost.items()]
-    for name, answer in alone.items():
-        plugins += [
-            _lasting(name, found[name], row["threads"]) for row in answer.data or () if _lasts(row, name)
-        ]
+    plugins += [_lasting(name, found[name], each.data) for name, each in alone.items() if each.data]
     return {
         "Plugins": [*plugins, *_together(together, lost)] or [Check(mark=Mark.OK, about="none is installed")],
         "App": await _app(settings, limit, others),
@@ -109,7 +106,7 @@ async def _each_alone(names: list[str], limit: int) -> dict[str, Answer]:
 
     async def load(name: str) -> None:
         async with room:
-            answers[name] = await ask("plugins", seconds=limit, env={LOAD: name})
+            answers[name] = await ask("threads", seconds=limit, env={LOAD: name})
 
     async with anyio.create_task_group() as tasks:
         for name in names:
@@ -118,12 +115,8 @@ async def _each_alone(names: list[str], limit: int) -> dict[str, Answer]:
 
 
 def _lost(name: str, distribution: str, fault: str) -> Check:
-    mend = f"leave it out with {DISABLE}={name}, and tell its author"
+    mend = f"{leave_out(name)}, and tell its author"
     return Check(mark=Mark.ERROR, about=f"{name} ({distribution})", said=fault, mend=mend)
-
-
-def _lasts(row: dict[str, Any], name: str) -> bool:
-    return row["name"] == name and bool(row["threads"])
 
 
 def _lasting(name: str, distribution: str, threads: list[str]) -> Check:

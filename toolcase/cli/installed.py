@@ -14,9 +14,14 @@ from toolcase.plugins.installed import find, left_out
 _KEY = "toolcase.plugins"
 
 
+def distributions() -> dict[str, str]:
+    """The distribution of each, by its name; none is loaded."""
+    return {each.entry.name: str(each) for each in find(lambda name, error: None)}
+
+
 def present() -> dict[str, str]:
-    """Those that no environment variable leaves out, each with its distribution; none is loaded."""
-    found = {each.entry.name: str(each) for each in find(lambda name, error: None)}
+    """The same, without those that an environment variable leaves out."""
+    found = distributions()
     return {name: found[name] for name in sorted(found.keys() - left_out(found))}
 
 

@@ -13,7 +13,7 @@ from toolcase.cli.installed import installed, present
 from toolcase.hooks import Command
 from toolcase.plain import printable
 from toolcase.plugins import LoadedPlugin, PluginError
-from toolcase.plugins.installed import DISABLE, mend_of
+from toolcase.plugins.installed import leave_out, mend_of
 from toolcase.schema import shown_value
 
 LIST_SECONDS = 5.0
@@ -59,9 +59,8 @@ def _offered(row: dict[str, Any]) -> dict[str, str]:
 def command(name: str) -> click.Command | None:
     """The command of that name that a plugin offers, if any; PluginError if it cannot be used."""
     for plugin in installed().loaded.values():
-        for offered in plugin.offered("command").values():
-            if offered.name == name:
-                return _imported(offered, plugin)
+        if name in (offered := plugin.offered("command")):
+            return _imported(offered[name], plugin)
     return None
 
 
@@ -72,7 +71,7 @@ def _imported(offered: Command, plugin: LoadedPlugin) -> click.Command:
         found = operator.attrgetter(attribute)(importlib.import_module(module))
     except (Exception, SystemExit) as error:
         said = f"{who} cannot be had from {offered.target!r}: {type(error).__name__}: {error}"
-        mend = f"{mend_of(error, plugin.found)}, or leave it out with {DISABLE}={plugin.name}"
+        mend = f"{mend_of(error, plugin.found)}, or {leave_out(plugin.name)}"
         raise PluginError(said, mend) from error
     if not isinstance(found, click.Command):
         raise PluginError(

@@ -11,13 +11,12 @@ from typing import Any
 
 import click
 
-from toolcase.cli.installed import installed
+from toolcase.cli.installed import distributions, installed
 from toolcase.cli.settings import Settings, json_option, print_json
 from toolcase.docstrings import summary
 from toolcase.hooks import Hooks
 from toolcase.plain import printable
 from toolcase.plugins import LoadedPlugin, PluginRegistry
-from toolcase.plugins.installed import find
 
 LOADED, OUT_OF_ORDER, LEFT_OUT = "loaded", "out of order", "left out"
 _WORDS = MappingProxyType(
@@ -59,7 +58,7 @@ def command(settings: Settings, show_hooks: bool, as_json: bool) -> None:
 
 def rows(plugins: PluginRegistry) -> list[dict[str, Any]]:
     """Each plugin as JSON data, by name: those that are in, those that are out of order, those left out."""
-    found = {each.entry.name: str(each) for each in find(lambda name, error: None)}
+    found = distributions()
     faults = [
         {
             "name": fault.plugin,

@@ -65,6 +65,11 @@ def left_out(names: Collection[str]) -> dict[str, str]:
     return out | {name: DISABLE for name in names if name in disabled or "*" in disabled}
 
 
+def leave_out(name: str) -> str:
+    """How to do without a plugin that is installed."""
+    return f"leave it out with {DISABLE}={name}"
+
+
 def _place(distribution: Distribution) -> str:
     return Path(str(getattr(distribution, "_path", "a distribution"))).name
 

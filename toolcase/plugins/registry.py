@@ -20,7 +20,7 @@ from toolcase.errors import message_of
 from toolcase.events import log_fault
 from toolcase.hooks import PluginType
 from toolcase.plugins.faults import PluginError, PluginFailed, note_secrets, said_of, watched
-from toolcase.plugins.installed import DISABLE, Found, configured, find, left_out, mend_of
+from toolcase.plugins.installed import Found, configured, find, leave_out, left_out, mend_of
 from toolcase.plugins.lifespan import Lifespan
 from toolcase.plugins.loaded import LoadedPlugin, ask_offers, configure, take
 from toolcase.registry import Registry
@@ -321,7 +321,7 @@ class PluginRegistry:
         """Tell it once, and note it if the host cannot do without."""
         mend = (isinstance(error, PluginError) and error.mend) or mend_of(error, found)
         if found is not None and name not in self._loaded:
-            mend += f", or leave it out with {DISABLE}={name}"
+            mend += f", or {leave_out(name)}"
         said = said_of(error, self._secrets)
         fault = PluginFailed(
             plugin=name, distribution=str(found or ""), during=during, said=said, mend=mend, error=error
