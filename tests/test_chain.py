@@ -145,12 +145,37 @@ class TestOrder:
     def test_print_of_an_empty_registry_says_so(self):
         assert str(Registry()) == "no tools"
 
+    @pytest.mark.parametrize(("inside", "said"), [(True, "put it inside"), (False, "put it outside")])
+    async def test_what_stands_on_the_wrong_side_of_a_retry_warns(self, inside, said):
+        async def odd(call, inner):
+            return await inner(call)
+
+        odd.stage, odd.inside_retry = Stage.ACT, inside
+        registry = Registry()
+        registry.add(Script(Give(1)).tool("t"))
+        registry.use(odd, RetryMiddleware()) if inside else registry.use(RetryMiddleware(), odd)
+
+        with pytest.warns(UserWarning, match=f"'t': odd stands .* RetryMiddleware.*; {said}"):
+            await registry.call("t")
+
+    @pytest.mark.parametrize("inside", [True, False])
+    async def test_what_stands_on_its_side_of_a_retry_does_not_warn(self, inside):
+        async def usual(call, inner):
+            return await inner(call)
+
+        usual.stage, usual.inside_retry = Stage.ACT, inside
+        registry = Registry()
+        registry.add(Script(Give(1)).tool("t"))
+        registry.use(RetryMiddleware(), usual) if inside else registry.use(usual, RetryMiddleware())
+
+        await registry.call("t")  # warnings are errors here
+
     async def test_two_retries_around_one_tool_warn_that_they_multiply(self):
         registry = Registry()
         registry.add(Script(Give()).tool("t"))
         registry.use(RetryMiddleware(), RetryMiddleware())
 
-        with pytest.warns(UserWarning, match="'t' has 2 retrying middleware .* multiply"):
+        with pytest.warns(UserWarning, match="'t': 2 retrying middleware .* multiply"):
             await registry.call("t")
 
     async def test_only_tells_upper_case_from_lower_case(self):

@@ -1,15 +1,17 @@
 """Entering and leaving a registry: who is let in, who may finish, who is cut off."""
 
 import asyncio
+import contextvars
 import math
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from toolcase import Registry, Unavailable, shielded
 from toolcase.events import CallStopped, CancelOverrun
-from toolcase.runtime import RetryMiddleware, TimeoutMiddleware
+from toolcase.runtime import RetryMiddleware, TimeoutMiddleware, compose
 from toolcase.testing import Give, Hang, Script, cancel_at_every_await, current_clock
 
 
@@ -624,3 +626,87 @@ class TestInflight:
             await registry.call("t")
 
         assert registry.inflight() == []
+
+
+class TestSpawn:
+    """Work that no single call owns."""
+
+    async def test_runs_beside_the_calls(self):
+        registry, seen = made(), []
+
+        async def work():
+            await anyio.sleep(3)
+            seen.append(current_clock().now)
+
+        async with registry:
+            task = registry.spawn(work)
+            await task.wait()
+
+        assert seen == [3]
+        assert task.ended
+
+    async def test_is_cancelled_and_awaited_when_the_registry_is_left(self):
+        registry, seen = made(), []
+
+        async def work():
+            try:
+                await anyio.sleep_forever()
+            finally:
+                with shielded():
+                    await anyio.sleep(2)
+                seen.append("tidied up")
+
+        async with registry:
+            registry.spawn(work)
+            await anyio.wait_all_tasks_blocked()
+
+        assert seen == ["tidied up"]
+
+    async def test_lives_while_calls_that_need_it_may_end(self):
+        registry, done = made(grace=5), anyio.Event()
+
+        async def work():
+            await anyio.sleep(3)
+            done.set()
+
+        @registry.tool
+        async def waits():
+            registry.spawn(work)
+            await done.wait()
+            return "done"
+
+        results = await left_while(registry, "waits")
+
+        assert [result.value for result in results] == ["done"]
+
+    async def test_needs_no_entered_registry(self):
+        task = made().spawn(anyio.lowlevel.checkpoint)
+
+        await task.wait()
+
+        assert task.ended
+
+    async def test_has_the_variables_of_the_context_that_it_is_given(self):
+        variable = contextvars.ContextVar("variable", default="none")
+        around, seen = contextvars.copy_context(), []
+        around.run(variable.set, "given")
+
+        async def work():
+            seen.append(variable.get())
+
+        await made().spawn(work, context=around).wait()
+
+        assert seen == ["given"]
+
+    async def test_a_tool_without_a_registry_can_have_it_too(self):
+        seen = []
+
+        async def guard(call, inner):
+            await call.host.spawn(note).wait()
+            return await inner(call)
+
+        async def note():
+            seen.append("noted")
+
+        assert await compose(guard)(Script(Give(1)).tool("t"))() == 1
+        assert seen == ["noted"]

@@ -4,7 +4,7 @@ import contextvars
 
 import anyio
 
-from toolcase.task import Owned
+from toolcase.task import BackgroundTask
 from toolcase.testing import current_clock
 
 
@@ -15,7 +15,7 @@ async def test_runs_beside_its_maker_and_can_be_waited_for():
         await anyio.sleep(3)
         seen.append("done")
 
-    task = Owned(work)
+    task = BackgroundTask(work)
     assert seen == []
     await task.wait()
 
@@ -24,7 +24,7 @@ async def test_runs_beside_its_maker_and_can_be_waited_for():
 
 
 async def test_ends_when_it_is_told_to():
-    task = Owned(anyio.sleep_forever)
+    task = BackgroundTask(anyio.sleep_forever)
     await anyio.wait_all_tasks_blocked()
 
     task.cancel()
@@ -37,7 +37,7 @@ async def test_told_before_its_first_step_it_does_nothing():
     async def work():
         seen.append("ran")
 
-    task = Owned(work)
+    task = BackgroundTask(work)
     task.cancel()
     await task.wait()
 
@@ -52,6 +52,6 @@ async def test_runs_in_the_context_that_it_is_given():
     async def work():
         seen.append(variable.get())
 
-    await Owned(work, context=context).wait()
+    await BackgroundTask(work, context=context).wait()
 
     assert seen == ["inside"]

@@ -55,6 +55,8 @@ from toolcase.plugins import PluginRegistry as PluginRegistry
 from toolcase.registry import Registry as Registry
 from toolcase.result import ToolResult as ToolResult
 from toolcase.secrets import Secrets as Secrets
+from toolcase.task import BackgroundTask as BackgroundTask
+from toolcase.timer import remaining as remaining
 from toolcase.timer import shielded as shielded
 from toolcase.tool import Tool as Tool
 from toolcase.tool import tool as tool

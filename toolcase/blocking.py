@@ -23,7 +23,7 @@ from toolcase.context import ExecutionContext
 from toolcase.errors import Unavailable
 from toolcase.result import ToolResult
 from toolcase.schema import Arguments
-from toolcase.task import Owned
+from toolcase.task import BackgroundTask
 from toolcase.threads import Leash, leash, poster
 from toolcase.tool import Tool
 
@@ -238,7 +238,7 @@ class _Errand:
         if any(tie.ended for tie in self._ties):
             self._done.set_exception(asyncio.CancelledError(LET_GO))
             return
-        task = Owned(self._work, context=self._context, ended=self._end)
+        task = BackgroundTask(self._work, context=self._context, ended=self._end)
         for tie in self._ties:
             tie.take(task)
 
@@ -257,7 +257,7 @@ class _Errand:
         finally:
             running.set(None)  # no circle through this task's context and the deadline's task
 
-    def _end(self, task: Owned) -> None:
+    def _end(self, task: BackgroundTask) -> None:
         for tie in self._ties:
             tie.give_back(task)
         value, error = self._outcome.pop() if self._outcome else (None, asyncio.CancelledError(LET_GO))

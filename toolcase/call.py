@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
@@ -19,6 +19,7 @@ from toolcase.errors import InvalidArguments
 from toolcase.events import Event, MiddlewareFailed
 from toolcase.schema import Arguments, own_containers
 from toolcase.secrets import Secrets
+from toolcase.task import BackgroundTask
 from toolcase.threads import Leash, Threads, leash
 from toolcase.tool import Tool
 
@@ -49,6 +50,11 @@ class Host(Protocol):
 
     def report(self, event: Event) -> None:
         """Tell whoever watches this registry; never raises."""
+
+    def spawn(
+        self, function: Callable[[], Awaitable[None]], *, context: Context | None = None
+    ) -> BackgroundTask:
+        """Run what no single call owns; see `Registry.spawn`."""
 
 
 class CallInfo(msgspec.Struct, eq=False):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextvars import Context
 from typing import Any, ParamSpec
 
 from toolcase.call import Call, CallInfo, Middleware, running
@@ -13,6 +14,7 @@ from toolcase.clock import Clock, SystemClock
 from toolcase.context import ExecutionContext
 from toolcase.events import Event, report_to_log
 from toolcase.secrets import Secrets
+from toolcase.task import BackgroundTask
 from toolcase.threads import Threads
 from toolcase.tool import Tool
 
@@ -84,3 +86,8 @@ class _Alone:
 
     def report(self, event: Event) -> None:
         report_to_log(event, self.secrets)
+
+    def spawn(
+        self, function: Callable[[], Awaitable[None]], *, context: Context | None = None
+    ) -> BackgroundTask:
+        return BackgroundTask(function, context=context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -45,6 +46,46 @@ class RetriesExhausted(Event, frozen=True, kw_only=True):
     number: int
     error: BaseException | None
     reason: str
+
+
+class CallWaiting(Event, frozen=True, kw_only=True):
+    """A call waits for its turn at `middleware`, a bulkhead or a rate limit."""
+
+    middleware: Any
+
+
+class CallAdmitted(Event, frozen=True, kw_only=True):
+    """Its turn has come at `middleware`, `waited` seconds after it began to wait."""
+
+    middleware: Any
+    waited: float
+
+
+class CallRejected(Event, frozen=True, kw_only=True):
+    """`middleware` refused to let the call through; `error` is what it raised for that."""
+
+    middleware: Any
+    error: BaseException
+
+
+class CircuitChanged(Event, frozen=True, kw_only=True):
+    """A circuit breaker went from one state to another: "closed", "open", "half_open" or "isolated"."""
+
+    key: Any
+    """Whose circuit: the tool's name, with what the breaker's own `key` says of the call."""
+    before: str
+    after: str
+    error: BaseException | None = None
+    """The failure that opened it."""
+
+
+class UsageReported(Event, frozen=True, kw_only=True):
+    """A tool said what it has used, with `call.report_usage`."""
+
+    tokens: int = 0
+    cost: Decimal = Decimal(0)
+    turns: int = 0
+    model: str | None = None
 
 
 class MiddlewareFailed(Event, frozen=True, kw_only=True):

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextvars import Context
 from typing import Any, TypeVar
 
 import anyio
 
 from toolcase.call import Call, Host, Inner, running
 from toolcase.clock import number
-from toolcase.errors import Unavailable
+from toolcase.errors import Denied, Unavailable
 from toolcase.events import CallStopped
 from toolcase.outbox import Outbox
 from toolcase.stop import Stop, stoppable
+from toolcase.task import BackgroundTask
 from toolcase.timer import shielded
 from toolcase.watchdog import Watchdog
 
 T = TypeVar("T")
+
+PATH_SHOWN = 5
 
 
 class Lifetime:
@@ -38,6 +42,7 @@ class Lifetime:
         self.lifespans: list[Callable[[], AbstractAsyncContextManager[Any]]] = []
         self._alive = AsyncExitStack()
         self._outboxes: list[Outbox[Any]] = []
+        self._beside: set[BackgroundTask] = set()
         self._cutting = False
         self._changed: anyio.Event | None = None
 
@@ -62,6 +67,13 @@ class Lifetime:
             outbox.open()
         return outbox
 
+    def spawn(self, function: Callable[[], Awaitable[None]], context: Context | None) -> BackgroundTask:
+        """Run it beside the calls, until it ends or we have left."""
+        task = BackgroundTask(function, context=context, ended=self._beside.discard)
+        if not task.ended:  # a loop with eager tasks
+            self._beside.add(task)
+        return task
+
     async def leave(self) -> None:
         """Refuse calls from outside, give those in flight `grace` seconds, then cut them off and wait.
 
@@ -82,12 +94,14 @@ class Lifetime:
             async with AsyncExitStack() as ending:  # each of these, whatever becomes of the one before
                 ending.push_async_callback(self._alive.aclose)
                 ending.push_async_callback(self._close_outboxes)
+                ending.push_async_callback(self._end_the_rest_beside)
                 with shielded(math.inf):
                     await self._wait_for_the_rest()
 
     def forget(self) -> None:
         """Be not entered any more, also where the loop has gone without anybody leaving."""
         self._watchdog.stop()
+        self._beside.clear()
         self.entered = False
 
     def admit(self, name: str, around: Call | None) -> None:
@@ -125,7 +139,28 @@ class Lifetime:
         if self._changed is not None:
             self._changed.set()
 
+    async def _end_the_rest_beside(self) -> None:
+        for task in (tasks := list(self._beside)):
+            task.cancel()
+        with shielded(math.inf):
+            for task in tasks:
+                await task.wait()
+
     async def _close_outboxes(self) -> None:
         async with anyio.create_task_group() as tasks:
             for outbox in self._outboxes:
                 tasks.start_soon(outbox.close)
+
+
+def too_deep(call: Call, around: Call, limit: int) -> Denied:
+    """The error for a call that stands in too many others, with the way that led there."""
+    names, outer = [call.name], around
+    while len(names) < PATH_SHOWN:
+        names.insert(0, outer.name)
+        if outer.parent is None:
+            break
+        outer = outer.parent
+    return Denied(
+        f"calls nest {call.depth} deep ({' > '.join(names)}), more than max_depth={limit}; "
+        "does a tool call itself without end?"
+    )

@@ -10,7 +10,7 @@ import anyio
 
 from toolcase.clock import count
 from toolcase.events import Event, OutboxDisabled
-from toolcase.task import Owned
+from toolcase.task import BackgroundTask
 from toolcase.timer import shielded
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ class Outbox(Generic[T]):
         self._items: deque[T] = deque()
         self._wake = anyio.Event()
         self._closing = False
-        self._task: Owned | None = None
+        self._task: BackgroundTask | None = None
         self._failures = 0
 
     def put(self, item: T) -> bool:
@@ -65,7 +65,7 @@ class Outbox(Generic[T]):
     def open(self) -> None:
         """Hand items on from now on, in a task of the loop that runs here."""
         self._closing, self.disabled, self._failures = False, False, 0
-        self._task = Owned(self._run)
+        self._task = BackgroundTask(self._run)
 
     async def close(self) -> None:
         """Hand on what waits, for a second at most, and stop; what is left then is dropped."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager
+from contextvars import Context
 from functools import partial
 from typing import Any, Self, TypeVar
 
@@ -20,17 +21,16 @@ from toolcase.clock import Clock, SystemClock, count, current_loop, reader, seco
 from toolcase.context import ExecutionContext
 from toolcase.errors import Denied, InvalidArguments, ToolError, UnknownTool
 from toolcase.events import Event, ToolsChanged, log_fault, report_to_log
-from toolcase.lifetime import Lifetime
+from toolcase.lifetime import Lifetime, too_deep
 from toolcase.outbox import Outbox
 from toolcase.result import MOST_BYTES, ToolResult, bounded, byte_limit, describe
 from toolcase.schema import Arguments, shown_value
+from toolcase.task import BackgroundTask
 from toolcase.threads import Threads
 from toolcase.tool import Tool
 from toolcase.view import View
 
 T = TypeVar("T")
-
-PATH_SHOWN = 5
 
 
 class Registry(Catalogue):
@@ -169,6 +169,16 @@ class Registry(Catalogue):
         """A bounded queue to `consume`, for an observer that has more to do than it may wait for."""
         return self._life.own(Outbox(consume, size=size, report=self.report))
 
+    def spawn(
+        self, function: Callable[[], Awaitable[None]], *, context: Context | None = None
+    ) -> BackgroundTask:
+        """Run a function beside the calls, in a task that no single call owns; it must not raise.
+
+        It begins soon, with this context's variables, and ends by itself, when it is cancelled, or when the
+        registry is left: then, after the last call has ended, it is cancelled and awaited.
+        """
+        return self._life.spawn(function, context)
+
     async def call(self, name: str, /, **arguments: Any) -> Any:
         """The tool's value, or the error raised: its own exception as it is, a `ToolError` for ours."""
         return await run_chain(*self._start(name, arguments, running.get()))
@@ -284,7 +294,7 @@ class Registry(Catalogue):
             call._deadline, call._deadline_task = around._deadline, around._deadline_task
         call.depth = around.depth + 1
         if call.depth > self.max_depth:
-            chain = compile_refusal(name, self._used, _too_deep(call, around, self.max_depth))
+            chain = compile_refusal(name, self._used, too_deep(call, around, self.max_depth))
         return call, chain
 
     def _refusal(self, name: str, given: Arguments, view: View | None) -> ToolError | None:
@@ -374,17 +384,3 @@ def _interrupted(chain: Inner, token: CancellationToken) -> Inner:
         return await token.interrupt(partial(chain, call))
 
     return run
-
-
-def _too_deep(call: Call, around: Call, limit: int) -> Denied:
-    """The error for a call that stands in too many others, with the way that led there."""
-    names, outer = [call.name], around
-    while len(names) < PATH_SHOWN:
-        names.insert(0, outer.name)
-        if outer.parent is None:
-            break
-        outer = outer.parent
-    return Denied(
-        f"calls nest {call.depth} deep ({' > '.join(names)}), more than max_depth={limit}; "
-        "does a tool call itself without end?"
-    )

@@ -2,6 +2,11 @@
 
 from toolcase.compose import Stack as Stack
 from toolcase.compose import compose as compose
+from toolcase.keyed import Keyed as Keyed
+from toolcase.keyed import by_principal as by_principal
+from toolcase.keyed import by_scope as by_scope
+from toolcase.keyed import by_tool as by_tool
+from toolcase.keyed import together as together
 from toolcase.middleware import LoggingMiddleware as LoggingMiddleware
 from toolcase.middleware import RetryMiddleware as RetryMiddleware
 from toolcase.middleware import TimeoutMiddleware as TimeoutMiddleware

@@ -15,7 +15,7 @@ import anyio
 from toolcase.clock import current_loop
 
 
-class Owned:
+class BackgroundTask:
     """A running task, which whoever holds this ends.
 
     Its function raises nothing: there is nobody to raise it to. On asyncio the loop's exception handler
@@ -27,7 +27,7 @@ class Owned:
         function: Callable[[], Awaitable[None]],
         *,
         context: Context | None = None,
-        ended: Callable[[Owned], None] | None = None,
+        ended: Callable[[BackgroundTask], None] | None = None,
     ) -> None:
         """Start it in the loop that runs here; `ended` is called when it has ended, however it did."""
         self._function, self._then = function, ended
@@ -45,6 +45,11 @@ class Owned:
         self._cancelled = True
         if self._scope is not None:
             self._scope.cancel()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it runs any more."""
+        return self._ended.is_set()
 
     async def wait(self) -> None:
         """Wait until it has ended."""

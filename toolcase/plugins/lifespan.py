@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 
 from toolcase.clock import asyncio_task
-from toolcase.task import Owned
+from toolcase.task import BackgroundTask
 from toolcase.timer import shielded
 
 
@@ -29,7 +29,7 @@ class Lifespan:
         self._error: BaseException | None = None
         self._entered = False
         self._ready, self._leave = anyio.Event(), anyio.Event()
-        self._task = Owned(self._run)
+        self._task = BackgroundTask(self._run)
 
     async def start(self, seconds: float) -> BaseException | None:
         """Wait until it is entered, for so long; one that is not then, is cancelled."""
