@@ -13,7 +13,7 @@ from toolcase.clock import count, current_loop, reader
 from toolcase.errors import ErrorCode, ToolError, lone
 from toolcase.events import CallAdmitted, CallRejected, CircuitChanged, Event, UsageReported
 from toolcase.observability import names
-from toolcase.observability.providers import Lookout, real
+from toolcase.observability.providers import Watch
 from toolcase.observability.tally import Tally, ToolMetrics
 
 CLOSED = "closed"
@@ -37,11 +37,12 @@ class MetricsMiddleware:
     _host: Host | None = field(default=None, init=False, repr=False)
     _loop: Any = field(default=None, init=False, repr=False)
     _now: Callable[[], float] = field(default=float, init=False, repr=False)
-    _lookout: Lookout = field(default_factory=Lookout, init=False, repr=False)
+    _watch: Watch[metrics.MeterProvider] = field(init=False, repr=False)
     _instruments: _Instruments | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         count(self.most_tools, "most_tools")
+        self._watch = Watch(self.meter_provider, metrics.get_meter_provider)
 
     async def __call__(self, call: Call, inner: Inner) -> Any:
         try:
@@ -50,11 +51,12 @@ class MetricsMiddleware:
             self._failed(call, error)
             raise
         except BaseException:
-            self._cancelled(call)
+            self._left(call)
             raise
-        tally, seconds = self._ended(call)
+        now, tally = self._ended(call)
+        seconds = now - call.info.started
         tally.ok += 1
-        tally.took(seconds)
+        tally.took(seconds, now)
         if self._instruments is not None:
             self._instruments.took(tally.tool, seconds, None)
         return value
@@ -66,59 +68,58 @@ class MetricsMiddleware:
 
     def on_event(self, call: Call, event: Event) -> None:
         """Count what happens on a call's way."""
-        tally = self._tally(call)
+        tally = self._tallies.get(call.name) or self._tally(call)
         if isinstance(event, CallAdmitted):
             tally.waited += event.waited
         elif isinstance(event, CallRejected):
             tally.rejected += 1
-        instruments = self._instruments or self._found(call)
-        if instruments is not None:
-            instruments.happened(tally.tool, event)
+        if self._instruments is None:
+            self._look(call.info.started)
+        if self._instruments is not None:
+            self._instruments.happened(tally.tool, event)
 
     def _failed(self, call: Call, error: Exception) -> None:
-        tally, seconds = self._ended(call)
+        now, tally = self._ended(call)
+        seconds = now - call.info.started
         alone = lone(error)
         code = (alone.code if isinstance(alone, ToolError) else ErrorCode.TOOL_FAILED).value
         tally.errors[code] = tally.errors.get(code, 0) + 1
-        tally.took(seconds)
+        tally.took(seconds, now)
         if self._instruments is not None:
             self._instruments.took(tally.tool, seconds, names.error_type(error))
 
-    def _cancelled(self, call: Call) -> None:
-        tally, _ = self._ended(call)
-        tally.cancelled += 1
+    def _left(self, call: Call) -> None:
+        now, tally = self._ended(call)
+        tally.left(now)
         if self._instruments is not None:
             self._instruments.cancelled.add(1, {names.TOOL_NAME: tally.tool})
 
-    def _ended(self, call: Call) -> tuple[Tally, float]:
-        """The tally of its tool, and how long it took."""
-        host, info = call.host, call.info
+    def _ended(self, call: Call) -> tuple[float, Tally]:
+        """When it was, and the tally of its tool."""
+        host, attempts = call.host, call.info.attempts
         if host is not self._host or host.loop is not self._loop:
             self._host, self._loop, self._now = host, host.loop, reader(host.clock, host.loop)
-        now, tally = self._now(), self._tally(call)
-        tally.ended(now)
-        tally.attempts += info.attempts
-        instruments = self._instruments or self._found(call)
-        if instruments is not None and info.attempts:
-            instruments.attempts.add(info.attempts, {names.TOOL_NAME: tally.tool})
-        return tally, now - info.started
+        now, tally = self._now(), self._tallies.get(call.name) or self._tally(call)
+        tally.attempts += attempts
+        if self._instruments is None:
+            watch = self._watch
+            if not watch.since <= now < watch.until:
+                self._look(now)
+        if self._instruments is not None and attempts:
+            self._instruments.attempts.add(attempts, {names.TOOL_NAME: tally.tool})
+        return now, tally
 
     def _tally(self, call: Call) -> Tally:
-        name = names.OTHER if call.tool is None else call.tool.name
-        tally = self._tallies.get(name)
-        if tally is None:
-            if len(self._tallies) >= self.most_tools:
-                name = names.OTHER
-            tally = self._tallies.setdefault(name, Tally(name))
-        return tally
+        """A new one, where there is room for it."""
+        name = call.name
+        if call.tool is None or len(self._tallies) >= self.most_tools:
+            name = names.OTHER
+        return self._tallies.setdefault(name, Tally(name))
 
-    def _found(self, call: Call) -> _Instruments | None:
-        """The instruments, once there is somebody to read them."""
-        if self._instruments is None and self._lookout.due(call.info.started):
-            provider = self.meter_provider or metrics.get_meter_provider()
-            if real(provider):
-                self._instruments = _Instruments(provider.get_meter(names.SCOPE))
-        return self._instruments
+    def _look(self, now: float) -> None:
+        provider = self._watch.look(now)
+        if provider is not None:
+            self._instruments = _Instruments(provider.get_meter(names.SCOPE))
 
     def _time(self) -> float | None:
         """Now, on the clock of the calls; None where it cannot be read: from outside a loop of trio's."""

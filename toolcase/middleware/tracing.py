@@ -18,12 +18,12 @@ from toolcase.events import Event
 from toolcase.observability import names
 from toolcase.observability.happenings import happening
 from toolcase.observability.propagation import span_context
-from toolcase.observability.providers import Lookout, real
+from toolcase.observability.providers import Watch
 from toolcase.plain import as_json, printable
 from toolcase.result import describe
 
 NAME_CHARACTERS = 200
-STATUS_CHARACTERS = 500
+TEXT_CHARACTERS = 500
 
 
 @dataclass(slots=True, eq=False)
@@ -43,15 +43,19 @@ class TracingMiddleware:
     stage: ClassVar[Stage] = Stage.OBSERVE
     # Made when a provider is found, and then kept; the one event loop writes it.
     _tracer: trace.Tracer | None = field(default=None, init=False, repr=False)
-    _lookout: Lookout = field(default_factory=Lookout, init=False, repr=False)
+    _watch: Watch[trace.TracerProvider] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         count(self.content_characters, "content_characters")
+        self._watch = Watch(self.tracer_provider, trace.get_tracer_provider)
 
     def __call__(self, call: Call, inner: Inner) -> Awaitable[Any]:
-        # No coroutine of our own while there is nothing to do.
-        tracer = self._tracer or self._found(call)
-        return inner(call) if tracer is None else self._traced(tracer, call, inner)
+        tracer = self._tracer
+        if tracer is None:
+            watch, now = self._watch, call.info.started
+            if watch.since <= now < watch.until or (tracer := self._look(now)) is None:
+                return inner(call)  # with no coroutine of our own
+        return self._traced(tracer, call, inner)
 
     def on_event(self, call: Call, event: Event) -> None:
         """Write it into the call's span."""
@@ -63,11 +67,10 @@ class TracingMiddleware:
             if found is not None:
                 span.add_event(*found)
 
-    def _found(self, call: Call) -> trace.Tracer | None:
-        if self._lookout.due(call.info.started):
-            provider = self.tracer_provider or trace.get_tracer_provider()
-            if real(provider):
-                self._tracer = provider.get_tracer(names.SCOPE)
+    def _look(self, now: float) -> trace.Tracer | None:
+        provider = self._watch.look(now)
+        if provider is not None:
+            self._tracer = provider.get_tracer(names.SCOPE)
         return self._tracer
 
     async def _traced(self, tracer: trace.Tracer, call: Call, inner: Inner) -> Any:
@@ -99,13 +102,11 @@ class TracingMiddleware:
     def _begun(self, tracer: trace.Tracer, call: Call) -> trace.Span:
         """The span of this call, started under its parent; the call's context has its ids."""
         parent = _parent(call)
-        tool = call.tool
         # A name that a caller made up is an attribute only: names of spans are to be few.
-        title = names.EXECUTE_TOOL if tool is None else f"{names.EXECUTE_TOOL} {tool.name}"
-        said = call.name if tool is None else tool.name
+        title = names.EXECUTE_TOOL if call.tool is None else f"{names.EXECUTE_TOOL} {call.name}"
         attributes = {
             names.OPERATION: names.EXECUTE_TOOL,
-            names.TOOL_NAME: _line(call, said, NAME_CHARACTERS),
+            names.TOOL_NAME: _line(call, call.name, NAME_CHARACTERS),
             names.TOOL_TYPE: names.FUNCTION,
         }
         around = trace.set_span_in_context(trace.NonRecordingSpan(parent)) if parent.is_valid else None
@@ -145,7 +146,7 @@ def _facts(call: Call) -> dict[str, str]:
     """What the convention wants to know, where it is known."""
     context, facts = call.context, {}
     if call.tool is not None and call.tool.description:
-        facts[names.TOOL_DESCRIPTION] = call.tool.description
+        facts[names.TOOL_DESCRIPTION] = _line(call, call.tool.description, TEXT_CHARACTERS)
     if context.session_id is not None:
         facts[names.CONVERSATION_ID] = _line(call, context.session_id, NAME_CHARACTERS)
     told = context.metadata.get(names.TOOL_CALL_ID)
@@ -158,7 +159,7 @@ def _failed(span: trace.Span, call: Call, error: Exception) -> None:
     """Say how it failed in words that may be shown to models, or else where the log says it."""
     info = describe(error, call, call.elapsed)
     message = error.without_values if isinstance(error, InvalidArguments) else info.message
-    message = _line(call, message, STATUS_CHARACTERS)
+    message = _line(call, message, TEXT_CHARACTERS)
     span.set_attribute(names.ERROR_TYPE, names.error_type(error))
     if info.correlation_id:
         span.set_attribute(names.CORRELATION_ID, info.correlation_id)

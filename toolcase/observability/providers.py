@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+P = TypeVar("P")
 
 LOOK_SECONDS = 0.1
-"""How often the global provider is looked for while there is none.
-
-To ask OpenTelemetry costs as much as the rest of a call's way, and its interface has no cheaper question.
-"""
 
 _API = ("opentelemetry.trace", "opentelemetry.metrics")
 
@@ -19,15 +18,22 @@ def real(provider: Any) -> bool:
     return not type(provider).__module__.startswith(_API)
 
 
-@dataclass(slots=True)
-class Lookout:
-    """Says when it is time to look again, by the clock of the calls that ask."""
+class Watch(Generic[P]):
+    """Looks for a provider every `LOOK_SECONDS`, until there is one.
 
-    _looked: float | None = None
+    OpenTelemetry has no cheap question for it: the one that it has costs as much as the rest of a call's way.
+    So whoever asks compares first: there is no need to `look` while `since <= now < until`. A clock that went
+    back is another one, and says nothing of when we looked.
+    """
 
-    def due(self, now: float) -> bool:
-        """Whether `LOOK_SECONDS` have passed since it last said so, or another clock has begun."""
-        if self._looked is not None and 0 <= now - self._looked < LOOK_SECONDS:
-            return False
-        self._looked = now
-        return True
+    __slots__ = ("_ask", "_given", "since", "until")
+
+    def __init__(self, given: P | None, ask: Callable[[], P]) -> None:
+        self._given, self._ask = given, ask
+        self.since, self.until = math.inf, -math.inf
+
+    def look(self, now: float) -> P | None:
+        """The given provider or, without one, the global one; None where it is not real."""
+        self.since, self.until = now, now + LOOK_SECONDS
+        provider = self._ask() if self._given is None else self._given
+        return provider if real(provider) else None

@@ -48,6 +48,7 @@ class Tally:
         "_in_slot",
         "_recent",
         "_slot",
+        "_slot_ends",
         "attempts",
         "cancelled",
         "errors",
@@ -68,19 +69,24 @@ class Tally:
         self.sketch = Sketch()
         # How many ended in the slot that began then, and in those before it, as far as the window goes.
         self._first = self._slot = math.inf
+        self._slot_ends = -math.inf
         self._in_slot = 0
         self._recent: tuple[tuple[float, int], ...] = ()
 
-    def took(self, seconds: float) -> None:
-        """A call ended by itself, well or badly."""
+    def took(self, seconds: float, now: float) -> None:
+        """A call ended by itself, well or badly, after so many seconds."""
         self.seconds += seconds
         if seconds > self.longest:
             self.longest = seconds
         self.sketch.add(seconds)
+        if not self._slot <= now < self._slot_ends:
+            self._turn(now)
+        self._in_slot += 1
 
-    def ended(self, now: float) -> None:
-        """A call ended, however it did."""
-        if not self._slot <= now < self._slot + SLOT_SECONDS:
+    def left(self, now: float) -> None:
+        """A call's caller left it."""
+        self.cancelled += 1
+        if not self._slot <= now < self._slot_ends:
             self._turn(now)
         self._in_slot += 1
 
@@ -91,7 +97,7 @@ class Tally:
         else:
             kept = (*self._recent, (self._slot, self._in_slot))
             self._recent = tuple(slot for slot in kept if slot[0] > now - WINDOW_SECONDS)
-        self._slot, self._in_slot = now, 0
+        self._slot, self._slot_ends, self._in_slot = now, now + SLOT_SECONDS, 0
 
     def rate(self, now: float) -> float:
         """Calls that ended per second in the window before `now`; the first second counts in full."""

@@ -204,7 +204,7 @@ def _otlp(endpoint: str | None, headers: Mapping[str, str] | None) -> Any:
 
 
 def _processor(exporter: Any) -> SpanProcessor:
-    """Ours write at once and wait for nobody; any other one may wait, and does it in a thread of the SDK's."""
+    """Ours write at once and wait for nobody; any other may wait, and does so in a thread of the SDK's."""
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 
     ours = isinstance(exporter, ConsoleExporter | JsonExporter | MemoryExporter)

@@ -93,8 +93,8 @@ class _Waiting:
             span, depth = stack.pop()
             self.spans.pop(span.span_id, None)
             lines.append(_line(span, root, depth))
-            children = sorted(below.get(span.span_id, ()), key=lambda child: child.start, reverse=True)
-            stack += [(child, depth + 1) for child in children]
+            children = sorted(below.get(span.span_id, ()), key=lambda child: child.start)
+            stack += [(child, depth + 1) for child in reversed(children)]
         if self.left_out:
             lines.append(f"  and {self.left_out} more spans")
             self.left_out = 0
