@@ -1,6 +1,6 @@
 """A page that Prometheus can scrape, for the calls of a registry: a recipe to copy into your host.
 
-`python contrib/prometheus --port 9464 --calls 100` serves it while it makes calls, and then until it is stopped.
+`python contrib/prometheus --port 9464 --calls 100` makes calls, and serves it until it is stopped.
 """
 
 from __future__ import annotations
