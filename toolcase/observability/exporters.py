@@ -7,7 +7,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 import msgspec
 
@@ -18,6 +18,19 @@ from toolcase.plain import plain
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExportResult
+
+
+class Exporter(Protocol):
+    """What the SDK hands finished spans to: its own `SpanExporter`s, and ours."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Take them."""
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Send what waits; whether the time was enough."""
+
+    def shutdown(self) -> None:
+        """Take no more."""
 
 
 def exported() -> SpanExportResult:

@@ -11,14 +11,13 @@ from opentelemetry import trace
 
 from toolcase.clock import number
 from toolcase.observability import names
-from toolcase.observability.exporters import JsonExporter, MemoryExporter
+from toolcase.observability.exporters import Exporter, JsonExporter, MemoryExporter
 from toolcase.observability.providers import real
 from toolcase.observability.spans import FinishedSpan
 from toolcase.observability.waterfall import ConsoleExporter
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
-    from opentelemetry.sdk.trace.export import SpanExporter
 
 Value = str | bool | int | float | Sequence[str] | Sequence[int] | Sequence[float]
 
@@ -27,7 +26,7 @@ INSTALL = 'configure_tracing needs OpenTelemetry\'s SDK; install it: pip install
 
 
 def configure_tracing(
-    exporter: str | SpanExporter = "console",
+    exporter: str | Exporter = "console",
     *,
     service_name: str = "toolcase",
     sample_ratio: float = 1.0,
@@ -72,7 +71,7 @@ def configure_tracing(
 class Tracing:
     """What `configure_tracing` has set up. A context manager that shuts it down."""
 
-    def __init__(self, provider: TracerProvider, exporter: SpanExporter) -> None:
+    def __init__(self, provider: TracerProvider, exporter: Exporter) -> None:
         self.provider = provider
         self.exporter = exporter
 
@@ -168,7 +167,7 @@ class Span:
 
 
 def _exporter(
-    exporter: str | SpanExporter,
+    exporter: str | Exporter,
     endpoint: str | None,
     headers: Mapping[str, str] | None,
     stream: TextIO | None,
