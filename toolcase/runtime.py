@@ -1,4 +1,4 @@
-"""The door to everything that runs tools: middleware and retry policies."""
+"""The door to everything that runs tools: middleware, retry policies, and what makes calls seen."""
 
 from toolcase.compose import Stack as Stack
 from toolcase.compose import compose as compose
@@ -8,8 +8,12 @@ from toolcase.keyed import by_scope as by_scope
 from toolcase.keyed import by_tool as by_tool
 from toolcase.keyed import together as together
 from toolcase.middleware import LoggingMiddleware as LoggingMiddleware
+from toolcase.middleware import MetricsMiddleware as MetricsMiddleware
 from toolcase.middleware import RetryMiddleware as RetryMiddleware
 from toolcase.middleware import TimeoutMiddleware as TimeoutMiddleware
+from toolcase.middleware import TracingMiddleware as TracingMiddleware
+from toolcase.observability import configure_logging as configure_logging
+from toolcase.observability import configure_tracing as configure_tracing
 from toolcase.production import production as production
 from toolcase.retry import Backoff as Backoff
 from toolcase.retry import ConstantBackoff as ConstantBackoff

@@ -91,7 +91,7 @@ def test_the_tour_shows_the_floors_of_the_contract() -> None:
         ("toolcase", HEAVY),
         ("toolcase.events", HEAVY),
         ("toolcase.retry", HEAVY),
-        ("toolcase.runtime", " ".join(set(HEAVY.split()) - {"structlog", "rich"})),
+        ("toolcase.runtime", " ".join(set(HEAVY.split()) - {"opentelemetry", "structlog", "rich"})),
         ("toolcase.testing", "click pytest structlog trio"),
     ],
 )

@@ -1,5 +1,7 @@
 """What stands around tools, one file each."""
 
 from toolcase.middleware.logging import LoggingMiddleware as LoggingMiddleware
+from toolcase.middleware.metrics import MetricsMiddleware as MetricsMiddleware
 from toolcase.middleware.retry import RetryMiddleware as RetryMiddleware
 from toolcase.middleware.timeout import TimeoutMiddleware as TimeoutMiddleware
+from toolcase.middleware.tracing import TracingMiddleware as TracingMiddleware
