@@ -96,6 +96,14 @@ class TestTaking:
         permits.give_back(permit)
         assert not permits.holds(call)
 
+    def test_a_run_that_took_two_still_has_one_when_the_inner_one_is_given_back(self):
+        permits, call = Permits(2), a_call()
+        permits.take(call)
+
+        permits.give_back(permits.take(call))
+
+        assert permits.holds(call)
+
 
 class TestWaiting:
     async def test_a_turn_comes_when_a_permit_is_given_back(self, permits):
@@ -339,6 +347,18 @@ class TestLending:
         permits.give_back(third)
 
         assert permits.take(a_call(parent=outer)).lender is first
+
+    def test_the_last_of_several_that_outlive_each_other_frees_it(self, permits):
+        outer = a_call()
+        middle = a_call(parent=outer)
+        first, second = permits.take(outer), permits.take(middle)
+        third = permits.take(a_call(parent=middle))
+
+        for permit in (second, first, third):
+            assert permits.running == 1
+            permits.give_back(permit)
+
+        assert permits.running == 0
 
     async def test_one_inside_that_is_cancelled_in_the_tick_of_its_turn_returns_it(self, permits):
         outer = a_call()

@@ -385,6 +385,23 @@ def test_nothing_is_lost_wherever_it_is_cancelled(backend, calls):
     assert cancel_at_every_await(scenario, backend=backend, check=check).suspensions > calls
 
 
+def test_nothing_is_lost_wherever_a_call_inside_is_cancelled(backend):
+    bulkheads = []
+
+    async def scenario():
+        bulkheads.append(BulkheadMiddleware(1, queue=9))
+        tool = Recursive(bulkheads[-1])
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(tool.call, deep=1, wide=2))
+            await tool.call(deep=2, wide=1)
+
+    def check():
+        permits = bulkheads[-1]._permits.find("t")
+        assert (permits.running, permits.waiting, permits._held) == (0, 0, {})
+
+    assert cancel_at_every_await(scenario, backend=backend, check=check).suspensions > 10
+
+
 class TestSettings:
     @pytest.mark.parametrize("limit", [0, -1])
     def test_refuses_a_limit_below_one(self, limit):
