@@ -13,6 +13,7 @@ import anyio
 from msgspec.structs import replace
 
 from toolcase.blocking import Blocking, Portal
+from toolcase.bulkhead import KeyedPermits
 from toolcase.call import Call, CallInfo, Inner, Middleware, Stage, running
 from toolcase.cancellation import CancellationToken
 from toolcase.catalogue import Catalogue, unknown
@@ -74,6 +75,8 @@ class Registry(Catalogue):
                 "give it with the call, or to a view"
             )
         self._used: tuple[Used, ...] = ()
+        # Of tools with `max_concurrent`; kept when chains are compiled anew.
+        self._permits = KeyedPermits()
         self._listeners: tuple[Callable[[Event], None], ...] = ()
         self._life = Lifetime(self, grace=grace, stall_seconds=stall_seconds)
         self._portal = Portal(in_use=self._turning, settle=self._settle, enter=lambda: self)
@@ -123,7 +126,7 @@ class Registry(Catalogue):
 
     def around(self, name: str) -> dict[Stage, list[Middleware]]:
         """What stands around a tool, by stage, outermost first; UnknownTool if there is none."""
-        found = arrange(self.get(name), self._used)
+        found = arrange(self.get(name), self._used, self._permits)
         return {stage: found[stage] for stage in Stage if found[stage]}
 
     # What it does
@@ -338,7 +341,7 @@ class Registry(Catalogue):
         try:
             self._life.admit(name, around)
             tool = self._callable(name)
-            chain = self._life.around(compile_chain(tool, self._used))
+            chain = self._life.around(compile_chain(tool, self._used, self._permits))
         except (ToolError, TypeError) as error:  # a TypeError says that its signature cannot make a tool
             return None, compile_refusal(name, self._used, error)
         if not self._life.closed:  # or calls from outside would find it there

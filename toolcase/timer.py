@@ -52,13 +52,14 @@ class ToolsOwnTimeout:
     """What `@tool(timeout=)` adds where no limit stands around each attempt."""
 
     seconds: float
+    kind: ClassVar[str] = "attempt"
     stage: ClassVar[Stage] = Stage.ACT
 
     def __str__(self) -> str:
         return f"ToolsOwnTimeout({self.seconds:g} s)"
 
     def __call__(self, call: Call, inner: Inner) -> Awaitable[Any]:
-        return limited(inner, call, self.seconds, "attempt")
+        return limited(inner, call, self.seconds, self.kind)
 
 
 def remaining(call: Call) -> float:
@@ -194,6 +195,8 @@ def note_effect(call: Call) -> None:
 
 
 def _late(call: Call, seconds: float, kind: str) -> ToolTimeout:
+    if kind == "queue":  # nothing was cut off: this attempt had not begun
+        return ToolTimeout(f"{call.name!r} waited longer than {seconds:g} s for its turn", kind=kind)
     note_effect(call)
     scope = ", waits and retries included" if kind == "total" else ""
     return ToolTimeout(f"{call.name!r} took longer than {seconds:g} s{scope}", kind=kind)

@@ -1,5 +1,6 @@
 """What stands around tools, one file each."""
 
+from toolcase.middleware.bulkhead import BulkheadMiddleware as BulkheadMiddleware
 from toolcase.middleware.logging import LoggingMiddleware as LoggingMiddleware
 from toolcase.middleware.metrics import MetricsMiddleware as MetricsMiddleware
 from toolcase.middleware.retry import RetryMiddleware as RetryMiddleware
