@@ -122,7 +122,8 @@ async def burst(backend: str, calls: int) -> Burst:
     del registry, work, one
     leavers.clear()
     results.clear()
-    left = {what: number - before[what] for what, number in census().items()}
+    # Threads of before may have ended meanwhile.
+    left = {what: max(0, number - before[what]) for what, number in census().items()}
     return Burst(
         backend=backend,
         calls=calls,
