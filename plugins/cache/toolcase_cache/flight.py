@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from enum import Enum, auto
 from types import TracebackType
@@ -14,14 +15,12 @@ import anyio
 import anyio.lowlevel
 
 from toolcase import BackgroundTask, Call, Inner, remaining, shielded
-from toolcase.events import CancelOverrun, Event
+from toolcase.events import Event
 from toolcase.runtime import Detached
 from toolcase_cache.events import FlightFailed
 from toolcase_cache.key import FOLLOWS
 from toolcase_cache.twin import twin
 
-GRACE_SECONDS = 5.0
-"""How long a run may take to stop before that is reported; it is awaited all the same."""
 NOBODY_WAITS = "nobody waits for it any more"
 
 _around: ContextVar[Flight | None] = ContextVar("flight", default=None)
@@ -81,22 +80,27 @@ class Flight:
         self._waiters[waiter] = None
         call.state[FOLLOWS] = self._task is not None
         try:
-            if self._task is None:
-                context = copy_context()
-                context.run(_around.set, self)
-                self._task = call.host.spawn(self._fly, context=context)
-            await self._task.wait()
-        except BaseException as error:
-            if len(self._waiters) == 1:
-                await self._abandon(waits=not isinstance(error, GeneratorExit))
-            self._leave(waiter)
-            raise
-        try:
+            await self._ended(call)
             return self._outcome_of(waiter)
         finally:
             self._leave(waiter)
 
     # The run
+
+    async def _ended(self, call: Call) -> None:
+        """Begin it, if nobody has, and wait for its end; the last one who cannot wait ends it."""
+        try:
+            task = self._task = self._task or self._begin(call)
+            await task.wait()
+        except BaseException as error:
+            if len(self._waiters) == 1:
+                await self._abandon(waits=not isinstance(error, GeneratorExit))
+            raise
+
+    def _begin(self, call: Call) -> BackgroundTask:
+        context = copy_context()
+        context.run(_around.set, self)
+        return call.host.spawn(self._fly, context=context)
 
     async def _fly(self) -> None:
         try:
@@ -117,22 +121,18 @@ class Flight:
 
     async def _abandon(self, *, waits: bool) -> None:
         """Nobody wants it any more: stop it, and wait until it has stopped."""
-        self._abandoned = True
         self._close()
-        task, call, grace = self._task, self._run.call, GRACE_SECONDS
-        if task is not None and not task.ended:
-            if (token := call.context.cancellation) is not None:
-                token.cancel(NOBODY_WAITS)
-            task.cancel()
-        while waits and task is not None and not task.ended:
-            try:
-                with shielded(grace) as scope:
-                    await task.wait()
-            except anyio.get_cancelled_exc_class():
-                continue  # natively, once more; what we were cancelled with at first goes on in the end
-            if scope.cancelled_caught:
-                call.host.report(CancelOverrun(tool=call.name, grace=grace))
-                grace = math.inf
+        task, token = self._task, self._run.call.context.cancellation
+        if task is None or task.ended:
+            return
+        self._abandoned = True
+        if token is not None:
+            token.cancel(NOBODY_WAITS)
+        task.cancel()
+        while waits and not task.ended:
+            # Cancelled natively once more? What we were cancelled with at first goes on in the end.
+            with suppress(anyio.get_cancelled_exc_class()), shielded(math.inf):
+                await task.wait()
         if self._error is not None and not isinstance(self._error, Exception) and not self._cancelled:
             raise self._error  # the program is to end, and nobody else would know
 
@@ -141,9 +141,9 @@ class Flight:
         return until - self._run.call.host.clock.monotonic()
 
     def _notify(self, event: Event) -> None:
-        for first in self._waiters:
+        first = next(iter(self._waiters), None)
+        if first is not None:
             first.call.notify(event)
-            break
 
     # Those who wait
 
