@@ -183,6 +183,32 @@ class TestError:
 
         assert all(result.error.cause is error for result in results)
 
+    async def test_that_cannot_be_copied_shows_each_the_way_to_the_tool_once(self):
+        class Needy(Exception):
+            def __init__(self, *, why):
+                super().__init__(why)
+
+        registry = host(Script(Fail(Needy(why="out of tea"), after=1)), CoalesceMiddleware())
+
+        async def ask():
+            with pytest.raises(Needy) as caught:
+                await registry.call("t")
+            return [step.name for step in caught.traceback]
+
+        for names in await at_once(ask, 5):
+            assert (names.count("ask"), names.count("_fly"), names.count("outcome")) == (1, 1, 1)
+
+    async def test_is_not_held_when_all_have_it(self):
+        used = CoalesceMiddleware()
+        registry = host(Script(Fail(ValueError("no"), after=1)), used)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(registry.execute, "t")
+            await anyio.sleep(0.5)
+            (flight,) = used._flights.values()
+
+        assert (flight._error, flight._traceback) == (None, None)
+
     async def test_what_is_noted_on_one_is_not_on_the_others(self):
         registry = host(Script(Fail(ValueError("no"), after=1)), CoalesceMiddleware())
 
@@ -290,6 +316,15 @@ async def test_the_cache_keeps_the_value_of_a_run_once():
     await at_once(lambda: registry.call("t"), 10)
 
     assert (store.puts, len(script.starts)) == (1, 1)
+
+
+async def test_what_a_follower_ran_alone_the_cache_keeps():
+    script = Script(Give(threading.Lock(), after=1), Give(7))
+    registry = host(script, CacheMiddleware(60), CoalesceMiddleware())
+
+    await at_once(lambda: registry.call("t"), 2)
+
+    assert (await registry.call("t"), len(script.starts)) == (7, 2)
 
 
 async def test_inside_a_retry_it_is_warned_of():

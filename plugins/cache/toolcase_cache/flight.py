@@ -106,15 +106,13 @@ class Flight:
         try:
             self._value = await self._run.run(self._inner)
             self._landed = True
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  it is for those who wait
             self._cancelled = isinstance(error, anyio.get_cancelled_exc_class())
             if self._cancelled:
                 await anyio.lowlevel.checkpoint_if_cancelled()  # raises, if we were stopped
             self._error, self._traceback, self._landed = error, error.__traceback__, True
             if self._abandoned and isinstance(error, Exception):
                 self._run.call.host.report(FlightFailed(tool=self._run.call.name, error=error))
-            if self._cancelled:
-                raise
         finally:
             if self._error is not None or not self._landed:
                 self._close()  # the next call tries again
@@ -180,7 +178,8 @@ class Flight:
         """Out of the line, with what is known of the run; its attempts are told to one call only."""
         own, run = waiter.call.info, self._run.call.info
         own.outcome_unknown = own.outcome_unknown or run.outcome_unknown
-        own.earlier, own.retry_after = run.earlier, run.retry_after
+        own.earlier = run.earlier or own.earlier
+        own.retry_after = own.retry_after if run.retry_after is None else run.retry_after
         if self._stands_for_it(waiter):
             own.attempts += run.attempts - self._attempts_told
             self._attempts_told = run.attempts
