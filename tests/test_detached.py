@@ -103,6 +103,24 @@ async def test_goes_on_after_the_call_and_is_the_parent_of_what_is_called_in_it(
     assert registry.inflight() == []
 
 
+async def test_the_deadline_of_the_call_is_none_of_what_a_thread_calls_in_it():
+    registry, middleware = apart(waits=False)
+
+    @registry.tool
+    async def child(call: Call) -> float:
+        await anyio.sleep(9)
+        return remaining(call)
+
+    @registry.tool
+    def parent() -> float:
+        return registry.blocking().call("child")
+
+    await registry.execute("parent", timeout=5)
+    await anyio.sleep(20)
+
+    assert middleware.outcome == math.inf
+
+
 async def test_a_limit_in_it_is_armed_in_its_task():
     registry, middleware = apart(TimeoutMiddleware(3))
 

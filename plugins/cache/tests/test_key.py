@@ -115,6 +115,16 @@ async def key(what=takes, /, *, named=(), context=None, **arguments):
     return keys[0]
 
 
+class Bare(tuple):
+    _fields = ("a",)
+
+
+def seen(number):
+    model = Open()
+    model._seen = number
+    return model
+
+
 def with_attribute(value, number):
     value.extra = number
     return value
@@ -133,6 +143,7 @@ DIFFERENT = [
     [Model(), Model(a=None), Model(a=1), Model(b=1), Open(), Open(x=1), Open(x=2), Record(), Record(1)],
     [Plain(), Plain(1), Slotted(), Slotted(1), {"a": 1}],
     [Plain(), with_attribute(Plain(), 1), with_attribute(Plain(), 2)],
+    [seen(0), seen(1)],
     [Loose(), with_attribute(Loose(), 1), with_attribute(Loose(), 2)],
     [Pair(1, 2), Other(1, 2), (1, 2), Pair(2, 1)],
     [MOMENT, MOMENT.replace(fold=1), MOMENT.date(), MOMENT.time(), MOMENT.time().replace(fold=1)],
@@ -191,6 +202,7 @@ async def test_of_two_values_that_json_can_say_the_keys_are_equal_as_they_are(on
         OrderedDict(a=1),
         defaultdict(int),
         Named(1),
+        Bare((1,)),
         Plain,
         [object()],
         {"a": {object(): 1}},
