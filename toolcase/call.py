@@ -70,6 +70,8 @@ class CallInfo(msgspec.Struct, eq=False):
     """When the call began, on the host's monotonic clock."""
     retry_after: float | None = None
     """Seconds after which trying again may help, where the last failure said so."""
+    # Seconds for which anybody wants the outcome, where that is not only who made the call: see detached.py.
+    _patience: Callable[[], float] | None = None
     _correlation_id: str = ""
     _context: ExecutionContext | None = None
     # Holds the child calls that foreign threads make: see blocking.py.

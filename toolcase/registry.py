@@ -295,6 +295,7 @@ class Registry(Catalogue):
         else:
             call = Call(name, tool, given, None, self, around, info)
             call._deadline, call._deadline_task = around._deadline, around._deadline_task
+            info._patience = around.info._patience
         call.depth = around.depth + 1
         if call.depth > self.max_depth:
             chain = compile_refusal(name, self._used, too_deep(call, around, self.max_depth))

@@ -65,13 +65,14 @@ class ToolsOwnTimeout:
 def remaining(call: Call) -> float:
     """Seconds until the earliest deadline armed around this task ends the call; inf where there is none.
 
-    Once it has passed, nothing remains: what the tool made of its cancellation is no reason to go on.
+    Once it has passed, nothing remains: what the tool made of its cancellation is no reason to go on. In a
+    `Detached` run it is no longer than anybody wants the outcome.
     """
-    task = asyncio_task()
-    if task is not None:
-        return call._deadline - task.get_loop().time() if _holds(call, task) else math.inf
-    now = sys.modules["trio"].current_time()
-    return call._deadline - now if _strikes_on_trio(call, now) else math.inf
+    task, patience = asyncio_task(), call.info._patience
+    now = sys.modules["trio"].current_time() if task is None else task.get_loop().time()
+    strikes = _strikes_on_trio(call, now) if task is None else _holds(call, task)
+    left = call._deadline - now if strikes else math.inf
+    return left if patience is None else min(left, patience())
 
 
 @contextmanager
