@@ -203,25 +203,25 @@ def _with_permits(acting: list[Middleware], limit: int, permits: KeyedPermits) -
 
 def _warn_of_order(tool: Tool[..., Any], acting: Sequence[Middleware]) -> None:
     """An unusual order inside ACT is allowed, and mostly a mistake."""
-    for fault in order_faults(acting):
-        warnings.warn(f"tool {tool.name!r}: {fault}", stacklevel=2)
+    for said, mend in order_faults(acting):
+        warnings.warn(f"tool {tool.name!r}: {said}; {mend}", stacklevel=2)
 
 
-def order_faults(acting: Sequence[Middleware]) -> Iterator[str]:
+def order_faults(acting: Sequence[Middleware]) -> Iterator[tuple[str, str]]:
     """What is unusual in this order, outermost first, and the mend.
 
     A middleware says with `inside_retry` on which side of a retry it belongs, if it belongs on one.
     """
     retries = [place for place, each in enumerate(acting) if getattr(each, "repeats", False)]
     if len(retries) > 1:
-        several = ", ".join(label(acting[place]) for place in retries)
-        yield f"{len(retries)} retrying middleware are around it ({several}), and their attempts multiply"
-    for place, each in enumerate(acting):
-        wanted, retry = getattr(each, "inside_retry", None), retries[-1:]
-        if wanted is True and retry and place < retry[0]:
-            yield f"{label(each)} stands outside {label(acting[retry[0]])}; put it inside, after the retry"
-        elif wanted is False and retries and place > retries[0]:
-            yield f"{label(each)} stands inside {label(acting[retries[0]])}; put it outside, before the retry"
+        several = " and ".join(label(acting[place]) for place in retries)
+        yield f"the attempts of {several} multiply", "keep one of them"
+    for place, each in enumerate(acting if retries else ()):
+        wanted = getattr(each, "inside_retry", None)
+        if wanted is True and place < retries[-1]:
+            yield f"{label(each)} is outside {label(acting[retries[-1]])}", "use it after the retry"
+        elif wanted is False and place > retries[0]:
+            yield f"{label(each)} is inside {label(acting[retries[0]])}", "use it before the retry"
 
 
 # GUARD
