@@ -7,8 +7,10 @@ from toolcase.keyed import by_principal as by_principal
 from toolcase.keyed import by_scope as by_scope
 from toolcase.keyed import by_tool as by_tool
 from toolcase.keyed import together as together
+from toolcase.middleware import BudgetMiddleware as BudgetMiddleware
 from toolcase.middleware import LoggingMiddleware as LoggingMiddleware
 from toolcase.middleware import RetryMiddleware as RetryMiddleware
+from toolcase.middleware import RunUsage as RunUsage
 from toolcase.middleware import TimeoutMiddleware as TimeoutMiddleware
 from toolcase.production import production as production
 from toolcase.retry import Backoff as Backoff

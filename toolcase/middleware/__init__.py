@@ -1,5 +1,7 @@
 """What stands around tools, one file each."""
 
+from toolcase.middleware.budget import BudgetMiddleware as BudgetMiddleware
+from toolcase.middleware.budget import RunUsage as RunUsage
 from toolcase.middleware.logging import LoggingMiddleware as LoggingMiddleware
 from toolcase.middleware.retry import RetryMiddleware as RetryMiddleware
 from toolcase.middleware.timeout import TimeoutMiddleware as TimeoutMiddleware
