@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager
 from contextvars import Context
@@ -65,6 +66,7 @@ class Registry(Catalogue):
         self.clock: Clock = clock or SystemClock()
         self.threads = Threads(max_threads)
         self.calls: set[Call] = set()
+        self.lock = threading.Lock()
         self.max_argument_bytes = count(max_argument_bytes, "max_argument_bytes")
         self._max_result_bytes = byte_limit(max_result_bytes)
         self.max_depth = count(max_depth, "max_depth", least=0)

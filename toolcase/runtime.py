@@ -9,9 +9,11 @@ from toolcase.keyed import by_scope as by_scope
 from toolcase.keyed import by_tool as by_tool
 from toolcase.keyed import together as together
 from toolcase.middleware import BulkheadMiddleware as BulkheadMiddleware
+from toolcase.middleware import BudgetMiddleware as BudgetMiddleware
 from toolcase.middleware import LoggingMiddleware as LoggingMiddleware
 from toolcase.middleware import MetricsMiddleware as MetricsMiddleware
 from toolcase.middleware import RetryMiddleware as RetryMiddleware
+from toolcase.middleware import RunUsage as RunUsage
 from toolcase.middleware import TimeoutMiddleware as TimeoutMiddleware
 from toolcase.middleware import TracingMiddleware as TracingMiddleware
 from toolcase.observability import configure_logging as configure_logging

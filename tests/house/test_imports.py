@@ -20,7 +20,7 @@ PUBLIC = {*DOORS, *LIST.read_text(encoding="utf-8").split()}
 
 HEAVY = """
 click ctransformers dbos httpx2 hypothesis mcp opentelemetry psycopg pydantic pytest redis rich
-sqlalchemy sqlite3 starlette structlog toolcase_cache toolcase_http trio
+sqlalchemy sqlite3 starlette structlog toolcase_cache toolcase_http toolcase_limits trio
 """
 """What `import toolcase` must not load: it comes with the module, or the call, that uses it."""
 
