@@ -199,3 +199,27 @@ async def test_has_a_token_of_its_own_if_the_call_has_one(token):
     assert (own.run_id, own.span_id) == ("r", middleware.call.context.span_id)
     assert (own.cancellation is None) == (token is None)
     assert own.cancellation is not token or token is None
+
+
+async def test_what_its_tool_uses_is_charged_to_the_call_of_which_it_was_made():
+    registry, middleware = apart(waits=False)
+    metered = []
+
+    async def meter(call, inner):
+        call.metered_by(metered.append)
+        return await inner(call)
+
+    registry.use(meter)
+    ended = anyio.Event()
+
+    @registry.tool
+    async def parent(call: Call) -> None:
+        await anyio.sleep(1)  # by then the first caller has gone
+        call.report_usage(tokens=7)
+        ended.set()
+
+    await registry.call("parent")
+    await ended.wait()
+
+    assert [said.tokens for said in metered] == [7]
+    assert middleware.call.info.usage.tokens == 7

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 from toolcase.call import Call, CallInfo, Inner
 from toolcase.cancellation import CancellationToken
 from toolcase.chain import run_chain
-from toolcase.events import Event
+from toolcase.events import Event, UsageReported
 
 
 class Detached:
@@ -20,7 +21,7 @@ class Detached:
     Its `call` has the tool, the arguments and the context of the one that it was made of, and a copy of its
     `state`. It has an `info` of its own, so it is the parent of the calls made in it even after the first
     one has ended; no deadline; and, if the context has a cancellation token, a token of its own there, for
-    you to cancel.
+    you to cancel. What its tool uses is charged to the call of which it was made.
     """
 
     def __init__(self, call: Call, *, patience: Callable[[], float], notify: Callable[[Event], None]) -> None:
@@ -30,6 +31,8 @@ class Detached:
             context = replace(context, cancellation=CancellationToken())
         own = self.call = call.copy()
         own.info = CallInfo(started=call.host.clock.monotonic(), _context=context, _patience=patience)
+        # Whoever asked first pays, also for what is used after it has gone.
+        own.info._meters = (*call.info._meters, partial(_charge, call))
         own._state = dict(call.state)
         own._listeners = (self,)
         own._deadline, own._deadline_task = math.inf, None
@@ -42,3 +45,8 @@ class Detached:
     def on_event(self, call: Call, event: Event) -> None:
         """Hand on what is told inside it."""
         self._notify(event)
+
+
+def _charge(call: Call, said: UsageReported) -> None:
+    with call.host.lock:
+        call.info.usage = call.info.usage.plus(said)

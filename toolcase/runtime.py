@@ -8,8 +8,8 @@ from toolcase.keyed import by_principal as by_principal
 from toolcase.keyed import by_scope as by_scope
 from toolcase.keyed import by_tool as by_tool
 from toolcase.keyed import together as together
-from toolcase.middleware import BulkheadMiddleware as BulkheadMiddleware
 from toolcase.middleware import BudgetMiddleware as BudgetMiddleware
+from toolcase.middleware import BulkheadMiddleware as BulkheadMiddleware
 from toolcase.middleware import LoggingMiddleware as LoggingMiddleware
 from toolcase.middleware import MetricsMiddleware as MetricsMiddleware
 from toolcase.middleware import RetryMiddleware as RetryMiddleware

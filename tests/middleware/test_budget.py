@@ -560,3 +560,29 @@ async def test_what_it_cannot_do_refuses_the_call(monkeypatch):
 
     assert (result.error.code, script.starts) == (ErrorCode.DENIED, [])
     assert not [event for event in events if isinstance(event, GuardFailed)]
+
+
+async def test_a_call_without_a_budget_has_no_context_made_for_it():
+    registry = Registry()
+    registry.use(BudgetMiddleware())
+
+    @registry.tool
+    async def t(call: Call) -> bool:
+        return call.info._context is None
+
+    assert await registry.call("t")
+
+
+async def test_a_child_has_the_budget_of_the_call_around_it():
+    registry, budget = Registry(), BudgetMiddleware()
+    registry.use(budget)
+    registry.add(Script(Give(1)).tool("inner"))
+
+    @registry.tool
+    async def outer() -> int:
+        return await registry.call("inner")
+
+    run = ExecutionContext(run_id="run", budgets=BudgetSpec(max_tool_calls=5))
+    await registry.execute("outer", context=run)
+
+    assert budget.usage("run").tool_calls == 2

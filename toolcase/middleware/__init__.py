@@ -1,8 +1,8 @@
 """What stands around tools, one file each."""
 
-from toolcase.middleware.bulkhead import BulkheadMiddleware as BulkheadMiddleware
 from toolcase.middleware.budget import BudgetMiddleware as BudgetMiddleware
 from toolcase.middleware.budget import RunUsage as RunUsage
+from toolcase.middleware.bulkhead import BulkheadMiddleware as BulkheadMiddleware
 from toolcase.middleware.logging import LoggingMiddleware as LoggingMiddleware
 from toolcase.middleware.metrics import MetricsMiddleware as MetricsMiddleware
 from toolcase.middleware.retry import RetryMiddleware as RetryMiddleware

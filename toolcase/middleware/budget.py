@@ -95,7 +95,7 @@ class BudgetMiddleware:
 
     def _spec(self, call: Call) -> BudgetSpec | None:
         """How much the run of this call may use, if anybody says so."""
-        asked = call.context.budgets
+        asked = _asked(call)
         return self.limits if asked is None else asked.within(self.limits)
 
     def _admit(self, call: Call, spec: BudgetSpec) -> tuple[_Run, float]:
@@ -218,6 +218,17 @@ class _Run:
             tool_calls=self.tool_calls,
             seconds=self.seconds,
         )
+
+
+def _asked(call: Call) -> BudgetSpec | None:
+    """The budget in the call's context, without making a context for a call that needs none otherwise."""
+    around: Call | None = call
+    while around is not None:
+        context = around.info._context or around._context
+        if context is not None:
+            return context.budgets
+        around = around.parent  # whose context a child call has
+    return None
 
 
 def _is_leaf(call: Call) -> bool:

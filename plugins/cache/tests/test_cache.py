@@ -315,7 +315,7 @@ class TestStore:
 async def test_inside_a_retry_it_is_warned_of():
     registry = host(Script(Give(1)), RetryMiddleware(), CacheMiddleware(60))
 
-    with pytest.warns(UserWarning, match=r"CacheMiddleware\(60 s\) stands inside RetryMiddleware"):
+    with pytest.warns(UserWarning, match=r"CacheMiddleware\(60 s\) is inside RetryMiddleware"):
         await registry.call("t")
 
 

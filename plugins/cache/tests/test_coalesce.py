@@ -330,5 +330,5 @@ async def test_what_a_follower_ran_alone_the_cache_keeps():
 async def test_inside_a_retry_it_is_warned_of():
     registry = host(Script(Give(1)), STEADY, CoalesceMiddleware())
 
-    with pytest.warns(UserWarning, match="CoalesceMiddleware stands inside RetryMiddleware"):
+    with pytest.warns(UserWarning, match="CoalesceMiddleware is inside RetryMiddleware"):
         await registry.call("t")
