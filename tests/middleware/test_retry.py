@@ -211,6 +211,23 @@ async def test_an_outer_limit_is_not_tried_again_though_the_tool_fails_while_it_
     assert current_clock().now == pytest.approx(3)
 
 
+async def test_what_a_tool_fails_with_while_an_outer_limit_stops_it_is_the_last_error():
+    registry, recorder = Registry(), Recorder()
+    registry.use(recorder, RetryMiddleware())
+
+    @registry.tool
+    async def flaky() -> None:
+        try:
+            await anyio.sleep(99)
+        finally:
+            raise ConnectionError("could not say goodbye")
+
+    result = await registry.execute("flaky", timeout=3)
+
+    assert result.error.type == "ConnectionError"
+    assert recorder.records[0].events[-1].reason == "the next attempt would start after the deadline"
+
+
 class TestCancellation:
     """Is never tried again."""
 
