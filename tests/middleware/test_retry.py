@@ -678,6 +678,20 @@ async def test_decorrelated_waits_grow_from_the_wait_before():
     assert waits == [2.0, 3.5, 5.75, 9.125]
 
 
+async def test_tells_the_backoff_which_attempt_has_failed_and_what_was_waited_before_it():
+    class Noting:
+        def wait(self, attempt, random, previous):
+            told.append((attempt, previous))
+            return 5.0 * attempt
+
+    told = []
+    registry, _ = retrying(Script(Fail(ConnectionError())), backoff=Noting())
+
+    await registry.execute("t")
+
+    assert told == [(1, 0.0), (2, 5.0)]
+
+
 async def test_concurrent_calls_do_not_share_the_wait_before():
     backoff = DecorrelatedJitterBackoff(base=1, cap=10)
     registry, recorder = retrying(Script(Fail(ConnectionError())), backoff=backoff)
