@@ -1,96 +1,82 @@
-"""The mutants of a module, as cosmic-ray makes them, and one of them tried."""
+"""The mutants of a module, as cosmic-ray's operators make them."""
 
 from __future__ import annotations
 
 import ast
-import os
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 
 class Mutant(msgspec.Struct, frozen=True):
-    """One change of one module: the `occurrence`-th place where this operator fits."""
+    """One change of one module."""
 
     module: str
-    operator: str
-    occurrence: int
-
-
-class Tried(msgspec.Struct, frozen=True):
-    """What became of a mutant: the lines as they were and as it made them, and whether a test noticed."""
-
-    mutant: Mutant
+    line: int
     was: str
+    """The changed lines as they stand in the file, in one line."""
     now: str
-    killed: bool
-    said: str
-    """What the tests printed, where they could not be run."""
+    """The lines in their place, in one line."""
+    text: str
+    """The whole module, changed."""
 
 
-class Span(NamedTuple):
-    """From a line and column to another."""
+def mutants(module: str, text: str, variants: Iterable[str]) -> Iterator[Mutant]:
+    """The variants of a module's text that are another program, each of them once."""
+    seen = {meaning(text)}
+    for changed in variants:
+        same = meaning(changed)
+        if same not in seen:
+            seen.add(same)
+            yield Mutant(module, *change(text, changed), changed)
 
-    start: tuple[int, int]
-    end: tuple[int, int]
 
-
-def mutants(path: Path, module: str, operators: list[str]) -> Iterator[Mutant]:
-    """What these operators make of a file, save for changes in annotations, which nobody evaluates."""
-    from cosmic_ray.ast import ast_nodes, get_ast_from_path
+def variants_of(text: str, operators: list[str]) -> Iterator[str]:
+    """The text with one change each, for every place where an operator of these names fits."""
+    # Here, so that all else runs without cosmic-ray, whose dependency group few have installed.
+    from cosmic_ray.ast import ast_nodes, get_ast
+    from cosmic_ray.mutating import mutate_code
     from cosmic_ray.plugins import get_operator, operator_names
 
-    spans, parsed = annotated(path.read_text(encoding="utf-8")), get_ast_from_path(path)
+    nodes = list(ast_nodes(get_ast(text)))
     for name in operator_names():
         kind: Any = get_operator(name)
         # VariableInserter and VariableReplacer have arguments: they want to be told of variables.
         if kind.arguments() or not any(fnmatchcase(name, wanted) for wanted in operators):
             continue
         operator = kind()
-        places = (place for node in ast_nodes(parsed) for place in operator.mutation_positions(node))
-        for occurrence, (start, end) in enumerate(places):
-            if not any(span.start <= start and end <= span.end for span in spans):
-                yield Mutant(module, name, occurrence)
+        places = sum(len(list(operator.mutation_positions(node))) for node in nodes)
+        for occurrence in range(places):
+            yield mutate_code(text, operator, occurrence)
 
 
-def annotated(text: str) -> list[Span]:
-    """Where there are annotations; files here begin with `from __future__ import annotations`."""
-    found: list[Span] = []
-    for node in ast.walk(ast.parse(text)):
-        for said in (getattr(node, "annotation", None), getattr(node, "returns", None)):
-            if isinstance(said, ast.expr):
-                end = said.end_lineno or said.lineno, said.end_col_offset or said.col_offset
-                found.append(Span((said.lineno, said.col_offset), end))
-    return found
+def meaning(text: str) -> str:
+    """The module as Python reads it, without annotations: nobody evaluates those.
+
+    Files here begin with `from __future__ import annotations`.
+    """
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:  # an operator went too far, and importing it will tell
+        return text
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AnnAssign):
+            node.annotation = ast.Constant(None)
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+    return ast.dump(tree)
 
 
-def attempt(mutant: Mutant, copy: Path, tests: list[str], seconds: float) -> Tried:
-    """Make the change in this copy of the project, run the tests there, and take it back."""
-    from cosmic_ray.mutating import mutate_and_test
-    from cosmic_ray.work_item import MutationSpec, TestOutcome
-
-    place = (1, 0), (1, 1)  # the occurrence says where
-    spec = MutationSpec(Path(mutant.module), mutant.operator, mutant.occurrence, *place)
-    os.chdir(copy)
-    os.environ["PYTHONPATH"] = os.pathsep.join(map(str, [copy, *sorted(copy.glob("plugins/*"))]))
-    result = mutate_and_test([spec], command(tests), seconds)
-    was, now = changed(result.diff or "")
-    known = result.test_outcome in {TestOutcome.KILLED, TestOutcome.SURVIVED}
-    killed = result.test_outcome is TestOutcome.KILLED
-    return Tried(mutant, was, now, killed, "" if known else str(result.output))
-
-
-def command(tests: list[str]) -> str:
-    """What runs these tests until the first of them fails."""
-    return f"python -m pytest -q -x --no-cov --tb=no -p no:cacheprovider {' '.join(tests)}"
-
-
-def changed(diff: str) -> tuple[str, str]:
-    """The lines that a diff takes away and those that it brings, each in one line."""
-    lines = [line for line in diff.splitlines() if not line.startswith(("---", "+++"))]
-    sides = ([" ".join(line[1:].split()) for line in lines if line.startswith(mark)] for mark in "-+")
-    was, now = (" ".join(side) for side in sides)
-    return was, now
+def change(before: str, after: str) -> tuple[int, str, str]:
+    """The first line that differs, and all lines that do, as they were and as they are."""
+    old, new = before.splitlines(), after.splitlines()
+    blocks = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    differ = [block for block in blocks if block[0] != "equal"]
+    was = " ".join(" ".join(old[block[1] : block[2]]) for block in differ)
+    now = " ".join(" ".join(new[block[3] : block[4]]) for block in differ)
+    return differ[0][1] + 1, " ".join(was.split()), " ".join(now.split())
