@@ -116,7 +116,15 @@ async def test_leaving_waits_for_the_clean_up_of_what_it_cut_off():
     await left_while(registry, "t")
 
     assert current_clock().now == pytest.approx(10)
-    assert CancelOverrun(tool="t", grace=5.0) in registry.heard
+
+
+@pytest.mark.parametrize(("cleanup", "reported"), [(4.9, False), (5, True), (9, True)])
+async def test_a_clean_up_that_takes_too_long_is_reported(cleanup, reported):
+    registry = made(Script(Hang(cleanup=cleanup)).tool("t"), grace=1)
+
+    await left_while(registry, "t")
+
+    assert (CancelOverrun(tool="t", grace=5.0) in registry.heard) is reported
 
 
 async def test_a_shielded_clean_up_that_runs_already_is_not_cut():

@@ -106,13 +106,14 @@ async def test_arms_no_timer_for_a_call_that_does_not_wait():
 
 
 @pytest.mark.backends("asyncio")
-async def test_arms_one_timer_for_nested_limits_of_which_the_outer_comes_first():
+@pytest.mark.parametrize("inner", [3, 2])
+async def test_arms_one_timer_for_nested_limits_of_which_the_inner_does_not_come_first(inner):
     async def tool() -> int:
         await asyncio.sleep(0)
         return len(asyncio.get_running_loop()._scheduled)
 
     registry = Registry()
-    registry.use(TimeoutMiddleware(2), TimeoutMiddleware(3))
+    registry.use(TimeoutMiddleware(2), TimeoutMiddleware(inner))
     registry.add(tool)
 
     armed = await registry.call("tool")
@@ -375,7 +376,7 @@ async def test_where_the_tool_was_not_started_no_effect_is_unknown():
     assert "5 s, waits and retries included" in result.error.message
 
 
-@pytest.mark.parametrize(("cleanup", "reported"), [(4.9, 0), (5.1, 1)])
+@pytest.mark.parametrize(("cleanup", "reported"), [(4.9, 0), (5, 1), (5.1, 1)])
 async def test_a_tool_that_does_not_stop_in_time_is_reported_and_waited_for(cleanup, reported):
     registry, events, script = limited(3, tool=Script(Give()).tool("x")), [], Script(Hang(cleanup=cleanup))
     registry.add(script.tool("t"))
@@ -387,6 +388,16 @@ async def test_a_tool_that_does_not_stop_in_time_is_reported_and_waited_for(clea
 
     assert events == [CancelOverrun(tool="t", grace=5.0)] * reported
     assert script.running == 0
+
+
+async def test_a_tool_that_does_not_stop_in_time_is_reported_once_though_two_limits_end_together():
+    registry, events = limited(3, 3, tool=Script(Hang(cleanup=6)).tool("t")), []
+    registry.on_event(events.append)
+
+    with pytest.raises(ToolTimeout):
+        await registry.call("t")
+
+    assert events == [CancelOverrun(tool="t", grace=5.0)]
 
 
 @pytest.mark.parametrize("shield", [True, False])
@@ -695,6 +706,23 @@ class TestRemaining:
             return remaining(call)
 
         assert await registry.call("look") == pytest.approx(3)
+
+    @pytest.mark.parametrize("cleanup", [0, 1.5])
+    async def test_is_nothing_once_it_has_passed(self, cleanup):
+        registry, seen = Registry(), []
+
+        @registry.tool(timeout=2)
+        async def look(call: Call) -> None:
+            try:
+                await anyio.sleep(99)
+            finally:
+                with shielded():
+                    await anyio.sleep(cleanup)
+                seen.append(remaining(call))
+
+        await registry.execute("look")
+
+        assert seen == [pytest.approx(-cleanup)]
 
     async def test_is_put_back_after_a_nested_limit(self):
         registry = Registry()

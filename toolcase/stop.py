@@ -73,7 +73,7 @@ class Stop:
         """The call has ended."""
         if self._timer is not None:
             self._timer.disarm()
-        elif self.told and anyio.current_time() > self._told_at + GRACE_SECONDS:
+        elif self.told and anyio.current_time() >= self._told_at + GRACE_SECONDS:
             overrun(self.call)
         self._over()
 

@@ -70,8 +70,8 @@ def remaining(call: Call) -> float:
     """
     task, patience = asyncio_task(), call.info._patience
     now = sys.modules["trio"].current_time() if task is None else task.get_loop().time()
-    strikes = _strikes_on_trio(call, now) if task is None else _holds(call, task)
-    left = call._deadline - now if strikes else math.inf
+    holds = _holds_on_trio(call) if task is None else _holds(call, task)
+    left = call._deadline - now if holds else math.inf
     return left if patience is None else min(left, patience())
 
 
@@ -108,13 +108,13 @@ class Timer:
     __slots__ = ("_due", "_handle", "_limits", "_shields", "base", "call", "fired", "task")
 
     def __init__(
-        self, call: Call, task: asyncio.Task[Any], limits: Limits, shields: int, deadline: float = math.inf
+        self, call: Call, task: asyncio.Task[Any], limits: Limits, shields: int, deadline: float | None = None
     ) -> None:
         self.task, self.call, self._limits, self._shields = task, call, limits, shields
         self.base, self._due = task.cancelling(), False
         self.fired = False
         self._handle: asyncio.Handle | None = None
-        if deadline < math.inf:
+        if deadline is not None:
             self._handle = task.get_loop().call_at(deadline, self.now)
         limits.armed.append(self)
 
@@ -144,9 +144,7 @@ class Timer:
         self._limits.armed.remove(self)
         if self._handle is not None:
             self._handle.cancel()
-        self._due = False
         if self.fired:  # inner swallowed the cancellation, or turned it into an error of its own
-            self.fired = False
             self.task.uncancel()
 
 
@@ -179,14 +177,11 @@ def _holds(call: Call, task: asyncio.Task[Any]) -> bool:
     return call._deadline_task is task and not limits_of(task).shields
 
 
-def _strikes_on_trio(call: Call, now: float) -> bool:
-    """Whether the deadline armed around this call will still end what begins here and now."""
+def _holds_on_trio(call: Call) -> bool:
+    """The same on trio, where a scope that has been cancelled counts as one whose deadline is long over."""
     trio = sys.modules["trio"]
-    return (
-        call._deadline_task is trio.lowlevel.current_task()
-        and now < call._deadline
-        and trio.current_effective_deadline() <= call._deadline
-    )
+    armed_here = call._deadline_task is trio.lowlevel.current_task()
+    return armed_here and bool(trio.current_effective_deadline() <= call._deadline)
 
 
 def note_effect(call: Call) -> None:
@@ -252,9 +247,8 @@ def _lazily(
 
 async def _in_scope(inner: Inner, call: Call, seconds: float, kind: str) -> Any:
     trio = sys.modules["trio"]
-    now = trio.current_time()
-    deadline = now + seconds
-    if call._deadline <= deadline and _strikes_on_trio(call, now):
+    deadline = trio.current_time() + seconds
+    if call._deadline <= deadline and _holds_on_trio(call):
         return await inner(call)
     outer_deadline, outer_task = call._deadline, call._deadline_task
     call._deadline, call._deadline_task = deadline, trio.lowlevel.current_task()
@@ -266,6 +260,6 @@ async def _in_scope(inner: Inner, call: Call, seconds: float, kind: str) -> Any:
         call._deadline, call._deadline_task = outer_deadline, outer_task
         if token is not None:
             running.reset(token)
-        if trio.current_time() > deadline + GRACE_SECONDS:
+        if trio.current_time() >= deadline + GRACE_SECONDS:
             overrun(call)
     raise _late(call, seconds, kind)

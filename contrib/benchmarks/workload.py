@@ -105,7 +105,7 @@ class FreshProcess:
         words = [sys.executable, "-c", self._program]
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": self._bytecode.name}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        done = subprocess.run(words, env=environment, check=True, capture_output=True, text=True)  # noqa: S603
+        done = subprocess.run(words, env=environment, check=True, capture_output=True, text=True)
         cpu, wall = map(float, done.stdout.split())
         return Sample(cpu, wall)
 

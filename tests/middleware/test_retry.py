@@ -211,6 +211,23 @@ async def test_an_outer_limit_is_not_tried_again_though_the_tool_fails_while_it_
     assert current_clock().now == pytest.approx(3)
 
 
+async def test_what_a_tool_fails_with_while_an_outer_limit_stops_it_is_the_last_error():
+    registry, recorder = Registry(), Recorder()
+    registry.use(recorder, RetryMiddleware())
+
+    @registry.tool
+    async def flaky() -> None:
+        try:
+            await anyio.sleep(99)
+        finally:
+            raise ConnectionError("could not say goodbye")
+
+    result = await registry.execute("flaky", timeout=3)
+
+    assert result.error.type == "ConnectionError"
+    assert recorder.records[0].events[-1].reason == "the next attempt would start after the deadline"
+
+
 class TestCancellation:
     """Is never tried again."""
 
@@ -659,6 +676,20 @@ async def test_decorrelated_waits_grow_from_the_wait_before():
 
     waits = [event.wait for event in recorder.records[0].events if isinstance(event, RetryScheduled)]
     assert waits == [2.0, 3.5, 5.75, 9.125]
+
+
+async def test_tells_the_backoff_which_attempt_has_failed_and_what_was_waited_before_it():
+    class Noting:
+        def wait(self, attempt, random, previous):
+            told.append((attempt, previous))
+            return 5.0 * attempt
+
+    told = []
+    registry, _ = retrying(Script(Fail(ConnectionError())), backoff=Noting())
+
+    await registry.execute("t")
+
+    assert told == [(1, 0.0), (2, 5.0)]
 
 
 async def test_concurrent_calls_do_not_share_the_wait_before():

@@ -63,6 +63,16 @@ def test_with_another_limit_is_another_one():
     assert limit == TimeoutMiddleware(2)
 
 
+def test_its_kind_is_given_by_name():
+    with pytest.raises(TypeError, match="positional"):
+        TimeoutMiddleware(2, "total")
+
+
+def test_another_limit_is_given_by_name():
+    with pytest.raises(TypeError, match="positional"):
+        TimeoutMiddleware(2).with_limit(3)
+
+
 def test_shows_its_seconds():
     assert str(TimeoutMiddleware(2.5)) == "TimeoutMiddleware(2.5 s)"
 

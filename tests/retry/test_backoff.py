@@ -190,6 +190,11 @@ EVERY = [
 class TestSettings:
     """Finite durations, and a factor that does not shrink."""
 
+    @pytest.mark.parametrize("kind", dict.fromkeys(kind for kind, _ in EVERY))
+    def test_are_given_by_name(self, kind):
+        with pytest.raises(TypeError, match="positional"):
+            kind(1.0)
+
     @pytest.mark.parametrize(("kind", "setting"), EVERY)
     @pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, -math.inf, 10**400])
     def test_refuses_what_is_no_finite_duration(self, kind, setting, value):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolcase import tool
-from toolcase.runtime import RetryBudget
+from toolcase.runtime import RetryBudget, RetryPolicy
 
 
 def made(name="t"):
@@ -76,6 +76,27 @@ def test_two_budgets_with_equal_settings_are_two():
     retries(first, shared)
 
     assert retries(second, shared) == 10
+
+
+def test_a_policy_with_one_can_be_a_key():
+    policy = RetryPolicy(budget=RetryBudget())
+
+    assert {policy: 7}[policy] == 7
+
+
+def test_its_repr_is_how_it_was_made():
+    assert repr(RetryBudget()) == "RetryBudget(ratio=0.2, reserve=10)"
+
+
+@pytest.mark.parametrize("hidden", ["_share", "_left", "_lock"])
+def test_what_it_keeps_is_no_setting(hidden):
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{hidden}'"):
+        RetryBudget(**{hidden: None})
+
+
+def test_its_settings_are_given_by_name():
+    with pytest.raises(TypeError, match="positional"):
+        RetryBudget(0.2)
 
 
 def test_a_tool_that_is_gone_takes_its_bucket_along():

@@ -171,6 +171,10 @@ class TestSettings:
             ExponentialBackoff(),
         )
 
+    def test_are_given_by_name(self):
+        with pytest.raises(TypeError, match="positional"):
+            RetryPolicy(3)
+
     @pytest.mark.parametrize("value", [0, -1])
     def test_refuses_no_attempt(self, value):
         with pytest.raises(ValueError, match=f"max_attempts must be at least 1, got {value}"):

@@ -75,12 +75,12 @@ class RetryMiddleware:
                 return None
             asked = retry_after(lone(error), call.host.clock.utcnow())
         call.info.retry_after = asked
-        wait, reason = math.nan, self._reason(call, error, number, asked, started=call.info.attempts > before)
+        wait, reason = math.nan, self._reason(call, error, number, asked, before)
         if not reason:
             wait = self._asked(call, math.nan, self.policy.backoff.wait, number, self.random, waited)
             if not 0 <= wait < math.inf:
                 reason = f"the backoff gave {wait!r} seconds"
-            elif (wait := max(wait, asked or 0.0)) >= remaining(call):
+            elif (wait := max(wait, asked or wait)) >= remaining(call):
                 reason = "the next attempt would start after the deadline"
             # Last, so that nothing is paid for a retry that is not made.
             elif self.policy.budget is not None and not self.policy.budget.withdraw(call.tool):
@@ -97,7 +97,7 @@ class RetryMiddleware:
         return wait
 
     def _reason(
-        self, call: Call, error: Exception | None, number: int, asked: float | None, *, started: bool
+        self, call: Call, error: Exception | None, number: int, asked: float | None, before: int
     ) -> str:
         """Why there can be no further attempt, whatever the time; nothing where there can be one."""
         policy = self.policy
@@ -105,6 +105,7 @@ class RetryMiddleware:
             return "the run was cancelled"
         if policy.max_attempts == 1:
             return "the policy allows one attempt"
+        started = call.info.attempts > before
         done = started and (error is None or not isinstance(lone(error), policy.not_dispatched))
         if done and call.tool is not None and call.tool.idempotent is False and not _keyed(call):
             # A value tells that the effect has happened; after an error nobody knows.

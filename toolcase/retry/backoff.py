@@ -85,7 +85,7 @@ class ExponentialBackoff(_Capped):
         return limit * random() if self.jitter else limit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class DecorrelatedJitterBackoff(_Capped):
     """Anything from `base` to three times the previous wait, at most `cap`, in seconds.
 

@@ -1,0 +1,40 @@
+"""What a host picks and sets is a frozen dataclass with slots: a setting neither changes nor is misspelt."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+
+import pytest
+
+from house.source import module_name, python_files
+
+ROOMS = ("toolcase.middleware.", "toolcase.retry.", "toolcase.timer")
+NOT_FROZEN = {"LoggingMiddleware": "it keeps the logger that it has bound at the first call"}
+
+SETTINGS = sorted(
+    (
+        kind
+        for name in map(module_name, python_files("toolcase"))
+        if name.startswith(ROOMS)
+        for kind in vars(importlib.import_module(name)).values()
+        if isinstance(kind, type) and kind.__module__ == name and dataclasses.is_dataclass(kind)
+    ),
+    key=lambda kind: kind.__name__,
+)
+
+
+@pytest.mark.parametrize("kind", SETTINGS, ids=lambda kind: kind.__name__)
+def test_settings_do_not_change(kind: type) -> None:
+    assert kind.__dataclass_params__.frozen or kind.__name__ in NOT_FROZEN
+
+
+@pytest.mark.parametrize("kind", SETTINGS, ids=lambda kind: kind.__name__)
+def test_settings_have_slots(kind: type) -> None:
+    assert not hasattr(object.__new__(kind), "__dict__")
+
+
+def test_no_reason_outlives_its_settings() -> None:
+    names = {kind.__name__ for kind in SETTINGS if not kind.__dataclass_params__.frozen}
+
+    assert set(NOT_FROZEN) == names
