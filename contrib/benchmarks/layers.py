@@ -9,7 +9,7 @@ from benchmarks import by_hand
 from benchmarks.by_hand import ARGUMENTS, SECONDS, Function, add, quiet
 from benchmarks.workload import Added, Backend, Build, Calls, Side, Workload
 from toolcase import Call, Inner, Middleware, Registry, Stage
-from toolcase.runtime import LoggingMiddleware, RetryMiddleware, TimeoutMiddleware
+from toolcase.runtime import CircuitBreakerMiddleware, LoggingMiddleware, RetryMiddleware, TimeoutMiddleware
 
 
 async def guard(call: Call, inner: Inner) -> Any:
@@ -43,6 +43,11 @@ def by_hand_adds(layer: Callable[[Function], Function]) -> Build:
 def ours_adds(middleware: Middleware, *others: Middleware) -> Build:
     """What a middleware adds to a call that has the others."""
     return lambda backend: Added(called(add, middleware, *others), called(add, *others))
+
+
+def ours_add(*middleware: Middleware) -> Build:
+    """What several middleware add to a call that has none."""
+    return lambda backend: Added(called(add, *middleware), called(add))
 
 
 def timeout_by_hand(backend: Backend) -> Side:
@@ -81,6 +86,19 @@ WORKLOADS = (
         how="RetryMiddleware, added, against a loop with try",
         floor=by_hand_adds(by_hand.retried),
         ours=ours_adds(RetryMiddleware()),
+    ),
+    Workload(
+        name="breaker",
+        how="CircuitBreakerMiddleware, closed, added, against a count of failures in a row",
+        floor=by_hand_adds(by_hand.broken_off),
+        ours=ours_adds(CircuitBreakerMiddleware()),
+    ),
+    Workload(
+        name="retry-breaker",
+        how="both of these, added, against both by hand",
+        floor=by_hand_adds(lambda function: by_hand.retried(by_hand.broken_off(function))),
+        ours=ours_add(RetryMiddleware(), CircuitBreakerMiddleware()),
+        goal=2.0,
     ),
     Workload(
         name="timeout",
