@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import anyio
+import anyio.lowlevel
 from msgspec.structs import replace
 
 from toolcase.clock import Clock, SystemClock

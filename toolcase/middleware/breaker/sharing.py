@@ -80,6 +80,10 @@ class Sharing:
             ours = generation != known.told and state is not CircuitState.HALF_OPEN
             if record is not None and record.version != known.version:
                 theirs = CircuitState(record.state)
+                if theirs is CircuitState.HALF_OPEN:
+                    raise ValueError(
+                        f"the store of circuits gave the state {record.state!r}, which none saves"
+                    )
                 # Who changed last holds; but what somebody isolated, only somebody resets.
                 if not ours or (theirs is CircuitState.ISOLATED and state is not CircuitState.ISOLATED):
                     rest = max(0.0, record.remaining)
