@@ -24,7 +24,7 @@ def breakers():
 
 
 def registry_of(breakers, script, **settings):
-    settings = {"failure_threshold": 1, "recovery_time": 5, **settings}
+    settings = {"failure_threshold": 1, "recovery_time": 5, "random": lambda: 0.0, **settings}
     breakers.append(CircuitBreakerMiddleware(**settings))
     registry = Registry()
     registry.use(RETRY, breakers[-1], TimeoutMiddleware(9))

@@ -174,6 +174,28 @@ class TestCost:
 
         assert store.asked == [("load", "t"), ("load", "t"), ("save", "t")]
 
+    async def test_what_was_learnt_is_not_asked_for_again(self):
+        store = Counting()
+        await store.save("t", CircuitRecord(state="open", remaining=100), 0)
+        here = Instance(store, Give(), refresh_seconds=5)
+        store.asked.clear()
+
+        for _ in range(3):
+            await here.run()
+
+        assert store.asked == [("load", "t")]
+
+    async def test_what_was_said_here_is_no_news_here(self):
+        store = Counting()
+        here = Instance(store, DOWN)
+        await here.run()
+        await here.run()
+        before = here.breaker._circuits.find("t").generation
+
+        await here.run(after=5)
+
+        assert here.breaker._circuits.find("t").generation == before
+
     async def test_a_trial_is_told_to_nobody(self):
         store = Counting()
         here = Instance(store, DOWN, Give(after=10), refresh_seconds=1)
@@ -241,12 +263,27 @@ class TestStoreThatFails:
         assert (await here.run(), here.state) == ("ok", "closed")
         assert [type(fault.error) for fault in here.faults] == [ValueError]
 
-    async def test_with_a_time_that_is_none(self):
-        store = Counting()
-        await store.save("t", CircuitRecord(state="open", remaining=float("nan")), 0)
-        here = Instance(store, Give())
+    @pytest.mark.parametrize("remaining", [float("nan"), -5.0])
+    async def test_with_a_time_that_is_none(self, remaining):
+        class Wrong(Counting):
+            async def load(self, key):
+                return CircuitRecord(state="open", remaining=remaining, version=1)
+
+        here = Instance(Wrong(), Give())
 
         assert (await here.run(), here.state) == ("ok", "closed")
+
+    async def test_and_begins_anew_is_believed(self):
+        store = Counting()
+        here, there = Instance(store, DOWN, Give(), recovery_time=1), Instance(store, Give())
+        for after in (0, 0, 1, 0):
+            await here.run(after)
+        store._records.clear()
+        there.breaker.isolate("t")
+        await there.run()
+
+        assert (await store.load("t")).version == 1
+        assert await here.run(after=1) == "CIRCUIT_OPEN"
 
     async def test_and_forgets_is_told_again(self):
         store = Counting()
