@@ -211,6 +211,19 @@ class TestHalfOpen:
 
         assert [ticket is not None for ticket in tickets] == [True, False]
 
+    @pytest.mark.parametrize("end", ["leave", "succeed", "fail"])
+    def test_a_trial_of_the_time_before_gives_back_its_place_however_it_ends(self, end):
+        circuit = opened(recovery_time=1)
+        late = circuit.admit(1.0, allowed=60)
+        circuit.reset()
+        play(circuit, "-", 2.0)
+
+        getattr(circuit, end)(
+            *{"leave": (late,), "succeed": (late, 2.0), "fail": (late, 2.0, "OSError")}[end]
+        )
+
+        assert circuit.admit(3.0) is not None
+
 
 class TestGenerations:
     def test_what_ends_after_it_has_opened_changes_nothing(self):
@@ -280,6 +293,18 @@ class TestTally:
 
         assert len(tally._buckets) <= BUCKETS + 1
         assert 91 <= tally.calls <= 101
+
+    @pytest.mark.parametrize("what", ["failed", "slow"])
+    def test_forgets_bucket_by_bucket(self, what):
+        tally, left = Tally(10), []
+        for moment in (0.0, 0.9, 1.0):
+            tally.add(moment, **{what: True})
+
+        for moment in (9.9, 10.0, 10.9, 11.0):
+            tally.add(moment)
+            left.append(tally.failures + tally.slow)
+
+        assert left == [3, 1, 1, 0]
 
     def test_an_infinite_time_is_one_bucket(self):
         tally = Tally(math.inf)

@@ -189,7 +189,7 @@ class Circuit:
         rules = self._rules
         if self.state is CircuitState.HALF_OPEN:
             # Without the jitter, instances that failed together would come back together.
-            self._recovery = min(2 * self._recovery, max(rules.recovery_cap, rules.recovery_time))
+            self._recovery = min(2 * self._recovery, rules.recovery_cap)
             self._rest = max(rules.recovery_time, self._recovery * (1 - rules.random() / 2))
         self.until, self.cause = now + self._rest, cause
         return self._enter(CircuitState.OPEN)
