@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from toolcase import (
+    CancellationToken,
     CircuitOpen,
     Denied,
     ErrorCode,
@@ -250,8 +251,9 @@ class TestWhatCounts:
         assert breaking.state == "open"
         assert "(slow calls)" in (await breaking.run()).error.message
 
-    async def test_how_many_may_be_slow(self):
-        breaking = Breaking(Give(after=2), Give(), slow_seconds=2, slow_ratio=0.5, min_calls=2)
+    @pytest.mark.parametrize("steps", [(Give(after=2), Give()), (Give(), Give(after=2))])
+    async def test_how_many_may_be_slow(self, steps):
+        breaking = Breaking(*steps, slow_seconds=2, slow_ratio=0.5, min_calls=2)
 
         await breaking.run(2)
 
@@ -308,6 +310,18 @@ class TestCancellation:
         await task
 
         assert breaking.breaker.state("rude") == "closed"
+
+    async def test_of_a_run_that_the_tool_makes_an_error_of(self):
+        breaking, token = Breaking(Give()), CancellationToken()
+
+        @breaking.registry.tool
+        async def works() -> None:
+            token.cancel("the user left")
+            raise ConnectionError("and so did we")
+
+        await breaking.registry.execute("works", context=ExecutionContext(cancellation=token))
+
+        assert breaking.breaker.state("works") == "closed"
 
     async def test_of_a_run(self):
         breaking = Breaking(Fail(RunCancelled("the user left")))
@@ -378,6 +392,12 @@ class TestRefusal:
             "do without it until then"
         )
         assert (error.retry_after, error.retryable) == (pytest.approx(10), False)
+
+    async def test_names_the_one_error_in_a_group(self):
+        breaking = Breaking(Fail(ExceptionGroup("unhandled errors in a TaskGroup", [OSError()])))
+        await breaking.run()
+
+        assert "(OSError)" in (await breaking.run()).error.message
 
     async def test_with_no_end_of_it(self):
         breaking = Breaking(DOWN, recovery_time=math.inf)

@@ -321,10 +321,9 @@ class TestTally:
         assert not tally.add_quietly(0.0)
         assert tally.calls == 1
 
-    def test_counts_nothing_quietly_after_a_failure_that_is_forgotten_save_in_its_row(self):
+    def test_counts_quietly_again_when_what_was_not_well_is_forgotten(self):
         tally = Tally(10)
         tally.add(0.0, failed=True)
-        tally.add(0.0)
         tally.add(20.0)
 
         assert tally.add_quietly(20.0)
@@ -359,6 +358,10 @@ class TestRules:
     def test_ratios_are_above_0_and_at_most_1(self, setting, value):
         with pytest.raises((TypeError, ValueError), match=f"{setting} must be"):
             CircuitRules(**{setting: value})
+
+    def test_there_is_always_a_ratio_of_slow_calls(self):
+        with pytest.raises(TypeError, match="slow_ratio must be a number, got None"):
+            CircuitRules(slow_ratio=None)
 
     def test_a_ratio_holds_where_nothing_is_said(self):
         assert CircuitRules().failure_ratio == 0.5

@@ -173,7 +173,7 @@ class CircuitBreakerMiddleware(CircuitRules):
     def _counts_as_failure(self, call: Call, error: Exception, *, started: bool) -> bool:
         if not started and isinstance(error, ToolError):
             return False  # refused further in, or its time was over while it waited for its turn there
-        if stopped(call):
+        if call.cancelled or stopped():
             return False
         try:
             return self._counted(error) is True

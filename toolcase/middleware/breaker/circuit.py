@@ -60,10 +60,14 @@ class CircuitRules:
             count(getattr(self, setting), setting)
         for setting in ("window_seconds", "slow_seconds", "recovery_time", "recovery_cap"):
             seconds(getattr(self, setting), setting)
-        for setting in ("failure_ratio", "slow_ratio"):
-            share = getattr(self, setting)
-            if share is not None and not 0 < number(share, setting) <= 1:
-                raise ValueError(f"{setting} must be above 0 and at most 1, got {share!r}")
+        if self.failure_ratio is not None:
+            _share(self.failure_ratio, "failure_ratio")
+        _share(self.slow_ratio, "slow_ratio")
+
+
+def _share(value: float, setting: str) -> None:
+    if not 0 < number(value, setting) <= 1:
+        raise ValueError(f"{setting} must be above 0 and at most 1, got {value!r}")
 
 
 class Ticket:
@@ -236,7 +240,7 @@ class Tally:
         In this case alone it needs no lock: only calls count, and they are all in one thread.
         """
         newest = self._buckets[-1]
-        if self.failures or self.slow or self.row or now - newest.start >= self._width:
+        if self.failures or self.slow or now - newest.start >= self._width:
             return False
         newest.calls += 1
         self.calls += 1

@@ -9,7 +9,6 @@ from typing import Any
 
 import anyio
 
-from toolcase.call import Call
 from toolcase.clock import asyncio_task
 from toolcase.errors import (
     ApprovalRequired,
@@ -25,7 +24,6 @@ from toolcase.errors import (
     ToolTimeout,
     UnknownTool,
 )
-from toolcase.timer import remaining
 
 REFUSALS = (
     ApprovalRequired, BudgetExceeded, CircuitOpen, Denied, InvalidArguments, Overloaded, RateLimited,
@@ -64,12 +62,8 @@ def predicate(counts: Counts) -> Callable[[Exception], bool]:
     return counted
 
 
-def stopped(call: Call) -> bool:
-    """Whether the call is being stopped from outside: what the tool makes of that says nothing of it."""
+def stopped() -> bool:
+    """Whether what runs here is being stopped from outside: what a tool makes of that says nothing of it."""
     task = asyncio_task()
-    return (
-        call.cancelled
-        or remaining(call) <= 0
-        or anyio.current_effective_deadline() == -math.inf
-        or (task is not None and task.cancelling() > 0)  # natively, which anyio does not see
-    )
+    natively = task is not None and task.cancelling() > 0  # which anyio does not see
+    return natively or anyio.current_effective_deadline() == -math.inf
