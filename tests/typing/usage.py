@@ -347,7 +347,7 @@ def makes_breakers() -> None:
     CircuitBreakerMiddleware(counts=(OSError, ErrorCode.TIMEOUT), shared=OwnCircuits())
     CircuitBreakerMiddleware(counts=lambda error: "busy" in str(error), on_change=print)
     CircuitBreakerMiddleware(counts="TIMEOUT")  # type: ignore[arg-type]
-    CircuitBreakerMiddleware(5)  # type: ignore[misc]
+    CircuitBreakerMiddleware(5)  # type: ignore[call-arg]
 
 
 def makes_policies() -> None:
