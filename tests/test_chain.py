@@ -11,7 +11,7 @@ from toolcase import Call, Denied, InvalidArguments, Registry, Stage, ToolFailed
 from toolcase.call import running
 from toolcase.chain import compile_chain
 from toolcase.events import GuardFailed, MiddlewareFailed
-from toolcase.runtime import RetryMiddleware, TimeoutMiddleware, compose
+from toolcase.runtime import BulkheadMiddleware, RetryMiddleware, TimeoutMiddleware, compose, together
 from toolcase.testing import Fail, Give, Hang, Recorder, Script, current_clock
 from toolcase.timer import ToolsOwnTimeout
 from toolcase.tool import Tool, ToolOptions
@@ -145,7 +145,9 @@ class TestOrder:
     def test_print_of_an_empty_registry_says_so(self):
         assert str(Registry()) == "no tools"
 
-    @pytest.mark.parametrize(("inside", "said"), [(True, "put it inside"), (False, "put it outside")])
+    @pytest.mark.parametrize(
+        ("inside", "said"), [(True, "outside .*; use it after"), (False, "inside .*; use it before")]
+    )
     async def test_what_stands_on_the_wrong_side_of_a_retry_warns(self, inside, said):
         async def odd(call, inner):
             return await inner(call)
@@ -155,7 +157,7 @@ class TestOrder:
         registry.add(Script(Give(1)).tool("t"))
         registry.use(odd, RetryMiddleware()) if inside else registry.use(RetryMiddleware(), odd)
 
-        with pytest.warns(UserWarning, match=f"'t': odd stands .* RetryMiddleware.*; {said}"):
+        with pytest.warns(UserWarning, match=f"'t': odd is {said} the retry"):
             await registry.call("t")
 
     @pytest.mark.parametrize("inside", [True, False])
@@ -175,7 +177,7 @@ class TestOrder:
         registry.add(Script(Give()).tool("t"))
         registry.use(RetryMiddleware(), RetryMiddleware())
 
-        with pytest.warns(UserWarning, match="'t': 2 retrying middleware .* multiply"):
+        with pytest.warns(UserWarning, match="'t': the attempts of .* and .* multiply; keep one"):
             await registry.call("t")
 
     async def test_only_tells_upper_case_from_lower_case(self):
@@ -354,6 +356,150 @@ class TestToolTimeout:
             await registry.call("t")
 
         assert caught.value.kind == "attempt"
+
+
+class TestToolMaxConcurrent:
+    """`@tool(max_concurrent=)` is a bulkhead around the tool."""
+
+    @staticmethod
+    def around(*used, **options):
+        registry = Registry()
+        registry.use(*used)
+        registry.add(Script(Give()).tool("t", max_concurrent=3, **options))
+        return str(registry).partition("ACT ")[2]
+
+    @staticmethod
+    async def seconds(calls, *run):
+        """How long that many calls take that begin together, of a tool that takes a second."""
+        began = current_clock().now
+        async with anyio.create_task_group() as tasks:
+            for _ in range(calls):
+                tasks.start_soon(*run)
+        return current_clock().now - began
+
+    @staticmethod
+    def takes_a_second(name="t", **options):
+        return Script(Give(1, after=1)).tool(name, **options)
+
+    @pytest.mark.parametrize("limit", [1, 5])
+    def test_replaces_the_limit_of_the_innermost_bulkhead_larger_too(self, limit):
+        around = self.around(BulkheadMiddleware(9), RetryMiddleware(), BulkheadMiddleware(limit))
+
+        assert around.split(" > ")[::2] == ["BulkheadMiddleware(9 at once)", "BulkheadMiddleware(3 at once)"]
+
+    def test_replaces_that_of_a_bulkhead_around_the_retries_where_it_is_the_only_one(self):
+        around = self.around(BulkheadMiddleware(9), RetryMiddleware())
+
+        assert around == "BulkheadMiddleware(3 at once) > RetryMiddleware(3 attempts)"
+
+    def test_a_bulkhead_that_does_not_count_by_tool_stays_beside_it(self):
+        around = self.around(BulkheadMiddleware(9, key=together))
+
+        assert around == "BulkheadMiddleware(9 at once) > ToolsOwnBulkhead(3 at once)"
+
+    def test_where_it_is_added_it_stands_innermost_without_a_limit_of_time_for_attempts(self):
+        around = self.around(TimeoutMiddleware(9), RetryMiddleware())
+
+        assert around == "TimeoutMiddleware(9 s) > RetryMiddleware(3 attempts) > ToolsOwnBulkhead(3 at once)"
+
+    def test_where_it_is_added_no_attempt_waits_in_its_queue(self):
+        limits = TimeoutMiddleware(9), RetryMiddleware(), TimeoutMiddleware(5), TimeoutMiddleware(4)
+
+        assert self.around(*limits).split(" > ")[2:] == [
+            "TimeoutMiddleware(5 s)",
+            "ToolsOwnBulkhead(3 at once)",
+            "TimeoutMiddleware(4 s)",
+        ]
+        assert self.around(timeout=2) == "ToolsOwnBulkhead(3 at once) > ToolsOwnTimeout(2 s)"
+
+    @pytest.mark.parametrize("used", [(), (BulkheadMiddleware(1),)])
+    async def test_limits_how_many_calls_run_at_once(self, used):
+        registry = Registry()
+        registry.use(*used)
+        registry.add(self.takes_a_second(max_concurrent=2))
+
+        assert await self.seconds(4, registry.call, "t") == pytest.approx(2)
+
+    async def test_as_many_wait_and_no_more(self):
+        registry = Registry()
+        registry.add(self.takes_a_second(max_concurrent=1))
+        async with anyio.create_task_group() as tasks:
+            for _ in range(2):
+                tasks.start_soon(registry.call, "t")
+            await anyio.wait_all_tasks_blocked()
+
+            refused = await registry.execute("t")
+
+        assert refused.error.message == (
+            "'t' has no room: 1 of 1 calls run and 1 of 1 wait; try again later "
+            "(the host can raise the limit of ToolsOwnBulkhead(1 at once))"
+        )
+
+    async def test_each_tool_has_its_own_number(self):
+        registry = Registry()
+        registry.use(BulkheadMiddleware(4))
+        registry.add(self.takes_a_second("a", max_concurrent=1), self.takes_a_second("b"))
+
+        async with anyio.create_task_group() as tasks:
+            for name in ("a", "a", "b", "b"):
+                tasks.start_soon(registry.call, name)
+            await anyio.sleep(1.5)
+            assert [call.name for call in registry.inflight()] == ["a"]
+
+    async def test_each_registry_counts_for_itself(self):
+        shared, registries = self.takes_a_second(max_concurrent=1), (Registry(), Registry())
+
+        async with anyio.create_task_group() as tasks:
+            for registry in registries:
+                registry.add(shared)
+                tasks.start_soon(registry.call, "t")
+
+        assert current_clock().now == pytest.approx(1)
+
+    @pytest.mark.parametrize("used", [(), (BulkheadMiddleware(1),)])
+    async def test_permits_outlive_a_change_of_middleware(self, used):
+        registry = Registry()
+        registry.use(*used)
+        registry.add(self.takes_a_second(max_concurrent=1))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(registry.call, "t")
+            await anyio.wait_all_tasks_blocked()
+
+            registry.use(logging_to([], "late", Stage.GUARD))
+            await registry.call("t")
+
+        assert current_clock().now == pytest.approx(2)
+
+    @pytest.mark.parametrize(("number", "seconds"), [(1, 2), (3, 1)])
+    async def test_another_number_counts_the_calls_that_run_already(self, number, seconds):
+        registry = Registry()
+        registry.add(self.takes_a_second(max_concurrent=2))
+        async with anyio.create_task_group() as tasks:
+            for _ in range(2):
+                tasks.start_soon(registry.call, "t")
+            await anyio.wait_all_tasks_blocked()
+
+            registry.remove("t")
+            registry.add(self.takes_a_second(max_concurrent=number))
+            await registry.call("t")
+
+        assert current_clock().now == pytest.approx(seconds)
+
+    async def test_without_a_registry_each_function_counts_for_itself(self):
+        alone = compose()(self.takes_a_second(max_concurrent=1))
+
+        assert await self.seconds(2, alone) == pytest.approx(2)
+
+    async def test_holds_around_a_combinator_that_says_so(self):
+        registry = Registry()
+
+        async def both() -> None:
+            await anyio.sleep(1)
+
+        children = [Script(Give()).tool("child")]
+        registry.add(Tool(both, ToolOptions(name="both", max_concurrent=1), children=children))
+
+        assert await self.seconds(2, registry.call, "both") == pytest.approx(2)
 
 
 class TestObservers:

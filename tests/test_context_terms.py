@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from toolcase import BudgetSpec, PolicyRef, RunVersions
+from toolcase import BudgetSpec, PolicyRef, RunVersions, Usage
 from toolcase.context import ReadOnly
 
 LIMITS = list(BudgetSpec.__struct_fields__)
@@ -123,6 +123,27 @@ class TestBudget:
 
         assert again(budget) == budget
         assert hash(again(budget)) == hash(budget)
+
+
+class TestUsage:
+    """What was used."""
+
+    def test_is_nothing_unless_told(self):
+        assert Usage() == Usage(tokens=0, cost=Decimal(0), turns=0)
+
+    @pytest.mark.parametrize("name", ["tokens", "turns", "cost"])
+    def test_refuses_less_than_nothing(self, name):
+        with pytest.raises(ValueError, match=f"{name} (cannot be|must be an amount of at least 0, got) -1"):
+            Usage(**{name: -1})
+
+    def test_adds_up(self):
+        once = Usage(tokens=2**40, cost=0.1, turns=2)
+
+        assert once.plus(once).plus(Usage(turns=1)) == Usage(tokens=2**41, cost="0.2", turns=5)
+
+    def test_is_not_changed(self):
+        with pytest.raises(AttributeError, match="immutable"):
+            Usage().tokens = 3
 
 
 class TestPolicy:

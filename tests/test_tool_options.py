@@ -34,6 +34,7 @@ class TestOptions:
             ("destructive", True),
             ("timeout", 0.5),
             ("timeout", math.inf),
+            ("max_concurrent", 3),
             ("middleware", (plain,)),
             ("tags", frozenset({"a", "b"})),
             ("version", "2.1"),
@@ -48,7 +49,8 @@ class TestOptions:
         assert (add.name, add.description) == ("add", "Add two numbers.")
 
     def test_says_nothing_of_effects_where_nobody_did(self):
-        assert (add.read_only, add.idempotent, add.destructive, add.timeout) == (None, None, None, None)
+        assert (add.read_only, add.idempotent, add.destructive) == (None, None, None)
+        assert (add.timeout, add.max_concurrent) == (None, None)
 
     def test_has_no_children(self):
         assert add.children == ()
@@ -142,6 +144,18 @@ class TestOptions:
             ValueError, match=f"timeout of tool 'plain' must be above 0 seconds, got {timeout}"
         ):
             tool(timeout=timeout)(plain)
+
+    @pytest.mark.parametrize("number", [0, -1])
+    def test_refuses_a_max_concurrent_below_one(self, number):
+        with pytest.raises(
+            ValueError, match=f"max_concurrent of tool 'plain' must be at least 1, got {number}"
+        ):
+            tool(max_concurrent=number)(plain)
+
+    @pytest.mark.parametrize("number", [True, 2.5, math.inf, "3"])
+    def test_refuses_a_max_concurrent_that_is_no_whole_number(self, number):
+        with pytest.raises(TypeError, match="max_concurrent of tool 'plain' must be a whole number, got"):
+            tool(max_concurrent=number)(plain)
 
     @pytest.mark.parametrize(
         "setting", ["read_only", "idempotent", "destructive", "strict", "validate_result", "shared"]

@@ -4,6 +4,7 @@ from toolcase.blocking import Blocking as Blocking
 from toolcase.call import Call as Call
 from toolcase.call import CallInfo as CallInfo
 from toolcase.call import Inner as Inner
+from toolcase.call import Meter as Meter
 from toolcase.call import Middleware as Middleware
 from toolcase.call import Stage as Stage
 from toolcase.cancellation import CancellationToken as CancellationToken
@@ -21,6 +22,7 @@ from toolcase.context import ExecutionContext as ExecutionContext
 from toolcase.context import PolicyRef as PolicyRef
 from toolcase.context import RequestContext as RequestContext
 from toolcase.context import RunVersions as RunVersions
+from toolcase.context import Usage as Usage
 from toolcase.errors import ApprovalRequired as ApprovalRequired
 from toolcase.errors import BudgetExceeded as BudgetExceeded
 from toolcase.errors import CircuitOpen as CircuitOpen

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import math
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context, ContextVar
+from decimal import Decimal
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
@@ -14,13 +16,13 @@ from uuid import uuid4
 import msgspec
 
 from toolcase.clock import Clock
-from toolcase.context import ExecutionContext
+from toolcase.context import ExecutionContext, Usage
 from toolcase.errors import InvalidArguments
-from toolcase.events import Event, MiddlewareFailed
+from toolcase.events import Event, GuardFailed, MiddlewareFailed, UsageReported
 from toolcase.schema import Arguments, own_containers
 from toolcase.secrets import Secrets
 from toolcase.task import BackgroundTask
-from toolcase.threads import Leash, Threads, leash
+from toolcase.threads import Leash, Threads, leash, told
 from toolcase.tool import Tool
 
 EARLIER_KEPT = 10
@@ -47,6 +49,8 @@ class Host(Protocol):
     secrets: Secrets
     loop: Any
     """Where they run, as `current_loop` gave it; None where the host does not know."""
+    lock: threading.Lock
+    """Guards what a call's threads change in it; held for no longer than that takes."""
 
     def report(self, event: Event) -> None:
         """Tell whoever watches this registry; never raises."""
@@ -55,6 +59,10 @@ class Host(Protocol):
         self, function: Callable[[], Awaitable[None]], *, context: Context | None = None
     ) -> BackgroundTask:
         """Run what no single call owns; see `Registry.spawn`."""
+
+
+Meter = Callable[[UsageReported], object]
+"""Told what a tool uses."""
 
 
 class CallInfo(msgspec.Struct, eq=False):
@@ -70,6 +78,12 @@ class CallInfo(msgspec.Struct, eq=False):
     """When the call began, on the host's monotonic clock."""
     retry_after: float | None = None
     """Seconds after which trying again may help, where the last failure said so."""
+    usage: Usage = Usage()
+    """What its tool has said so far that it used, those of child calls not included."""
+    # Told each report of the tool; see `Call.metered_by`.
+    _meters: tuple[Meter, ...] = ()
+    # Seconds for which anybody wants the outcome, where that is not only who made the call: see detached.py.
+    _patience: Callable[[], float] | None = None
     _correlation_id: str = ""
     _context: ExecutionContext | None = None
     # Holds the child calls that foreign threads make: see blocking.py.
@@ -192,6 +206,31 @@ class Call(msgspec.Struct, eq=False):
                 listener.on_event(self, event)
             except Exception as error:  # noqa: BLE001  an observer's fault is reported, never the call's
                 self.host.report(MiddlewareFailed(tool=self.name, middleware=listener, error=error))
+
+    def report_usage(
+        self, *, tokens: int = 0, cost: Decimal | float | str = 0, turns: int = 0, model: str | None = None
+    ) -> None:
+        """Say what the tool has used since it last said so: it adds up. Any thread may say it, late too.
+
+        ValueError for what is no amount of at least 0. Nothing else is raised: what is wrong with those who
+        are told is reported, because what has been paid for must not be lost with its result.
+        """
+        used = Usage(tokens=tokens, cost=cost, turns=turns)  # type: ignore[arg-type]  # converted there
+        with self.host.lock:
+            self.info.usage = self.info.usage.plus(used)
+        said = UsageReported(tool=self.name, tokens=tokens, cost=used.cost, turns=turns, model=model)
+        for meter in self.info._meters:
+            try:
+                meter(said)
+            except Exception as error:  # noqa: BLE001  a guard's own fault
+                self.host.report(GuardFailed(tool=self.name, middleware=meter, error=error))
+        if self.observed:
+            told(lambda: self.notify(said), self.host.loop)
+
+    def metered_by(self, meter: Meter) -> None:
+        """For a guard: have `meter` told each report of usage at once, in the thread in which it is made."""
+        if meter not in self.info._meters:
+            self.info._meters += (meter,)
 
     # Not in the Struct's fields: any type with a static `__from_call__` can be a tool's parameter.
     __from_call__: ClassVar[Callable[[Any], Any]] = staticmethod(lambda call: call)

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import anyio.lowlevel
 
+from toolcase.bulkhead import KeyedPermits, ToolsOwnBulkhead
 from toolcase.call import Call, Inner, Middleware, Stage, running
 from toolcase.clock import asyncio_task
 from toolcase.errors import Denied, ToolError
@@ -98,11 +99,14 @@ async def run_chain(call: Call, chain: Inner) -> Any:
             info._stop.over()
 
 
-def arrange(tool: Tool[..., Any], used: Iterable[Used]) -> dict[Stage, list[Middleware]]:
+def arrange(
+    tool: Tool[..., Any], used: Iterable[Used], permits: KeyedPermits | None = None
+) -> dict[Stage, list[Middleware]]:
     """What stands around this tool, by stage, outermost first.
 
     The registry's middleware stand outside the tool's own. Those of ACT are left out around a combinator,
-    so that a retry does not multiply with those around its children; the tool's own ones stay.
+    so that a retry does not multiply with those around its children; the tool's own ones stay. `permits` are
+    for tools that say how many of their calls may run at once.
     """
     found: dict[Stage, list[Middleware]] = {stage: [] for stage in Stage}
     for entry in used:
@@ -112,12 +116,16 @@ def arrange(tool: Tool[..., Any], used: Iterable[Used]) -> dict[Stage, list[Midd
     for middleware in flat(tool.middleware):
         found[stage_of(middleware)].append(middleware)
     found[Stage.ACT] = _with_limits(found[Stage.ACT], tool.timeout)
+    if tool.max_concurrent is not None:
+        found[Stage.ACT] = _with_permits(found[Stage.ACT], tool.max_concurrent, permits or KeyedPermits())
     return found
 
 
-def compile_chain(tool: Tool[..., Any], used: Iterable[Used], *, validate: bool = True) -> Inner:
+def compile_chain(
+    tool: Tool[..., Any], used: Iterable[Used], permits: KeyedPermits | None = None, *, validate: bool = True
+) -> Inner:
     """The whole way through the stages to the function, as one step."""
-    stages = arrange(tool, used)
+    stages = arrange(tool, used, permits)
     step = invoker(tool)
     for middleware in reversed(stages[Stage.ACT]):
         step = _layer(middleware, step)
@@ -179,27 +187,41 @@ def _with_limits(acting: list[Middleware], seconds: float | None) -> list[Middle
     return [*reversed(placed), *([] if seconds is None else [ToolsOwnTimeout(seconds)])]
 
 
+def _with_permits(acting: list[Middleware], limit: int, permits: KeyedPermits) -> list[Middleware]:
+    """The same, with the tool's own number in the innermost bulkhead that counts the calls of each tool.
+
+    Where there is none, one more, just outside an attempt's limit of time: no attempt waits for its turn.
+    """
+    for place in reversed(range(len(acting))):
+        placed = getattr(acting[place], "with_max_concurrent", lambda limit: None)(limit)
+        if placed is not None:
+            return [*acting[:place], placed, *acting[place + 1 :]]
+    attempts = [place for place, each in enumerate(acting) if getattr(each, "kind", None) == "attempt"]
+    place = attempts[-1] if attempts else len(acting)
+    return [*acting[:place], ToolsOwnBulkhead(limit, permits), *acting[place:]]
+
+
 def _warn_of_order(tool: Tool[..., Any], acting: Sequence[Middleware]) -> None:
     """An unusual order inside ACT is allowed, and mostly a mistake."""
-    for fault in order_faults(acting):
-        warnings.warn(f"tool {tool.name!r}: {fault}", stacklevel=2)
+    for said, mend in order_faults(acting):
+        warnings.warn(f"tool {tool.name!r}: {said}; {mend}", stacklevel=2)
 
 
-def order_faults(acting: Sequence[Middleware]) -> Iterator[str]:
+def order_faults(acting: Sequence[Middleware]) -> Iterator[tuple[str, str]]:
     """What is unusual in this order, outermost first, and the mend.
 
     A middleware says with `inside_retry` on which side of a retry it belongs, if it belongs on one.
     """
     retries = [place for place, each in enumerate(acting) if getattr(each, "repeats", False)]
     if len(retries) > 1:
-        several = ", ".join(label(acting[place]) for place in retries)
-        yield f"{len(retries)} retrying middleware are around it ({several}), and their attempts multiply"
-    for place, each in enumerate(acting):
-        wanted, retry = getattr(each, "inside_retry", None), retries[-1:]
-        if wanted is True and retry and place < retry[0]:
-            yield f"{label(each)} stands outside {label(acting[retry[0]])}; put it inside, after the retry"
-        elif wanted is False and retries and place > retries[0]:
-            yield f"{label(each)} stands inside {label(acting[retries[0]])}; put it outside, before the retry"
+        several = " and ".join(label(acting[place]) for place in retries)
+        yield f"the attempts of {several} multiply", "keep one of them"
+    for place, each in enumerate(acting if retries else ()):
+        wanted = getattr(each, "inside_retry", None)
+        if wanted is True and place < retries[-1]:
+            yield f"{label(each)} is outside {label(acting[retries[-1]])}", "use it after the retry"
+        elif wanted is False and place > retries[0]:
+            yield f"{label(each)} is inside {label(acting[retries[0]])}", "use it before the retry"
 
 
 # GUARD

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextvars import Context
 from typing import Any, ParamSpec
@@ -83,6 +84,7 @@ class _Alone:
         self.calls: set[Call] = set()
         self.secrets = Secrets()
         self.loop = None
+        self.lock = threading.Lock()
 
     def report(self, event: Event) -> None:
         report_to_log(event, self.secrets)

@@ -6,18 +6,23 @@ import functools
 import math
 import os
 from collections.abc import Callable, Mapping
+from decimal import Context as DecimalContext
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn, Self, TypeVar
 
 import msgspec
 
 from toolcase.cancellation import CancellationToken
+from toolcase.events import UsageReported
 from toolcase.schema import shown_value
 
 N = TypeVar("N", int, float, Decimal)
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
+
+COST_DIGITS = 100
+"""Of a sum of costs; no sum of money is rounded by that."""
 
 
 class ReadOnly(dict[str, Any]):
@@ -59,7 +64,8 @@ _fields = functools.lru_cache(maxsize=64)(msgspec.structs.fields)  # it reads th
 class BudgetSpec(Record, frozen=True, kw_only=True):
     """The most that a run may use of each; None is no limit, and 0 is none at all.
 
-    It only says so. What keeps a run to it is middleware, which reads it from the call's context.
+    It only says so. What keeps a run to it is middleware, such as `BudgetMiddleware`, which reads it from
+    the call's context.
     """
 
     max_tokens: Count | None = None
@@ -86,9 +92,8 @@ class BudgetSpec(Record, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        cost = self.max_cost
-        if cost is not None and (not cost.is_finite() or cost < 0):
-            raise ValueError(f"max_cost must be an amount of at least 0, got {cost}; None is for no limit")
+        if self.max_cost is not None:
+            _check_amount(self.max_cost, "max_cost", "; None is for no limit")
         if self.max_runtime_seconds == math.inf:
             msgspec.structs.force_setattr(self, "max_runtime_seconds", None)
 
@@ -98,6 +103,32 @@ class BudgetSpec(Record, frozen=True, kw_only=True):
             return self
         limits = {name: smaller(getattr(self, name), getattr(other, name)) for name in self.__struct_fields__}
         return BudgetSpec(**limits)
+
+
+class Usage(Record, frozen=True, kw_only=True):
+    """What was used of each, all in all."""
+
+    tokens: Count = 0
+    """Input and output together."""
+    cost: Decimal = Decimal(0)
+    """In the host's currency; given as int, float, text or Decimal, and a float means what it prints."""
+    turns: Count = 0
+    """Of a conversation."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_amount(self.cost, "cost")
+
+    def plus(self, more: Usage | UsageReported) -> Usage:
+        """Both together."""
+        # In a decimal context of our own: that of the tool may round to two digits.
+        cost = DecimalContext(prec=COST_DIGITS, traps=[]).add(self.cost, more.cost)
+        return Usage(tokens=self.tokens + more.tokens, cost=cost, turns=self.turns + more.turns)
+
+
+def _check_amount(cost: Decimal, field: str, mend: str = "") -> None:
+    if not cost.is_finite() or cost < 0:
+        raise ValueError(f"{field} must be an amount of at least 0, got {cost}{mend}")
 
 
 class PolicyRef(Record, frozen=True):

@@ -188,7 +188,7 @@ class ToolFailed(ToolError):
 
 
 class ToolTimeout(ToolError, TimeoutError):
-    """A limit of time ran out. `kind` names the limit: "attempt", "total", ..."""
+    """A limit of time ran out. `kind` names the limit: "attempt", "total", "queue", ..."""
 
     code = ErrorCode.TIMEOUT
     retryable = True

@@ -49,13 +49,17 @@ class RetriesExhausted(Event, frozen=True, kw_only=True):
 
 
 class CallWaiting(Event, frozen=True, kw_only=True):
-    """A call waits for its turn at `middleware`, a bulkhead or a rate limit."""
+    """A call begins to wait for its turn at `middleware`, a bulkhead or a rate limit."""
 
     middleware: Any
 
 
 class CallAdmitted(Event, frozen=True, kw_only=True):
-    """Its turn has come at `middleware`, `waited` seconds after it began to wait."""
+    """Its turn has come at `middleware`, `waited` seconds after it began to wait.
+
+    Told of every call that is let in, with 0 for one that found room at once: what is measured of the time in
+    queues is measured over all calls.
+    """
 
     middleware: Any
     waited: float

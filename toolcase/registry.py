@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager
 from contextvars import Context
@@ -13,6 +14,7 @@ import anyio
 from msgspec.structs import replace
 
 from toolcase.blocking import Blocking, Portal
+from toolcase.bulkhead import KeyedPermits
 from toolcase.call import Call, CallInfo, Inner, Middleware, Stage, running
 from toolcase.cancellation import CancellationToken
 from toolcase.catalogue import Catalogue, unknown
@@ -64,6 +66,7 @@ class Registry(Catalogue):
         self.clock: Clock = clock or SystemClock()
         self.threads = Threads(max_threads)
         self.calls: set[Call] = set()
+        self.lock = threading.Lock()
         self.max_argument_bytes = count(max_argument_bytes, "max_argument_bytes")
         self._max_result_bytes = byte_limit(max_result_bytes)
         self.max_depth = count(max_depth, "max_depth", least=0)
@@ -74,6 +77,8 @@ class Registry(Catalogue):
                 "give it with the call, or to a view"
             )
         self._used: tuple[Used, ...] = ()
+        # Of tools with `max_concurrent`; kept when chains are compiled anew.
+        self._permits = KeyedPermits()
         self._listeners: tuple[Callable[[Event], None], ...] = ()
         self._life = Lifetime(self, grace=grace, stall_seconds=stall_seconds)
         self._portal = Portal(in_use=self._turning, settle=self._settle, enter=lambda: self)
@@ -123,7 +128,7 @@ class Registry(Catalogue):
 
     def around(self, name: str) -> dict[Stage, list[Middleware]]:
         """What stands around a tool, by stage, outermost first; UnknownTool if there is none."""
-        found = arrange(self.get(name), self._used)
+        found = arrange(self.get(name), self._used, self._permits)
         return {stage: found[stage] for stage in Stage if found[stage]}
 
     # What it does
@@ -292,6 +297,7 @@ class Registry(Catalogue):
         else:
             call = Call(name, tool, given, None, self, around, info)
             call._deadline, call._deadline_task = around._deadline, around._deadline_task
+            info._patience = around.info._patience
         call.depth = around.depth + 1
         if call.depth > self.max_depth:
             chain = compile_refusal(name, self._used, too_deep(call, around, self.max_depth))
@@ -338,7 +344,7 @@ class Registry(Catalogue):
         try:
             self._life.admit(name, around)
             tool = self._callable(name)
-            chain = self._life.around(compile_chain(tool, self._used))
+            chain = self._life.around(compile_chain(tool, self._used, self._permits))
         except (ToolError, TypeError) as error:  # a TypeError says that its signature cannot make a tool
             return None, compile_refusal(name, self._used, error)
         if not self._life.closed:  # or calls from outside would find it there

@@ -1,17 +1,25 @@
-"""The door to everything that runs tools: middleware and retry policies."""
+"""The door to everything that runs tools: middleware, retry policies, and what makes calls seen."""
 
 from toolcase.compose import Stack as Stack
 from toolcase.compose import compose as compose
+from toolcase.detached import Detached as Detached
 from toolcase.keyed import Keyed as Keyed
 from toolcase.keyed import by_principal as by_principal
 from toolcase.keyed import by_scope as by_scope
 from toolcase.keyed import by_tool as by_tool
 from toolcase.keyed import together as together
+from toolcase.middleware import BudgetMiddleware as BudgetMiddleware
+from toolcase.middleware import BulkheadMiddleware as BulkheadMiddleware
 from toolcase.middleware import CircuitBreakerMiddleware as CircuitBreakerMiddleware
 from toolcase.middleware import CircuitState as CircuitState
 from toolcase.middleware import LoggingMiddleware as LoggingMiddleware
+from toolcase.middleware import MetricsMiddleware as MetricsMiddleware
 from toolcase.middleware import RetryMiddleware as RetryMiddleware
+from toolcase.middleware import RunUsage as RunUsage
 from toolcase.middleware import TimeoutMiddleware as TimeoutMiddleware
+from toolcase.middleware import TracingMiddleware as TracingMiddleware
+from toolcase.observability import configure_logging as configure_logging
+from toolcase.observability import configure_tracing as configure_tracing
 from toolcase.ports import CircuitRecord as CircuitRecord
 from toolcase.ports import CircuitStore as CircuitStore
 from toolcase.production import production as production

@@ -214,3 +214,18 @@ def poster(loop: Any) -> Callable[[Callable[[], None]], bool]:
         return True
 
     return post
+
+
+def told(callback: Callable[[], None], loop: Any) -> None:
+    """Call it in this loop: at once where that runs here or has gone, else soon.
+
+    Without a loop, in that which waits for this thread.
+    """
+    held = leash.get()
+    home = held.loop if loop is None and held is not None else loop
+    try:
+        elsewhere = home is not None and current_loop() is not home
+    except RuntimeError:
+        elsewhere = home is not None
+    if not (elsewhere and poster(home)(callback)):
+        callback()

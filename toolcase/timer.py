@@ -52,25 +52,27 @@ class ToolsOwnTimeout:
     """What `@tool(timeout=)` adds where no limit stands around each attempt."""
 
     seconds: float
+    kind: ClassVar[str] = "attempt"
     stage: ClassVar[Stage] = Stage.ACT
 
     def __str__(self) -> str:
         return f"ToolsOwnTimeout({self.seconds:g} s)"
 
     def __call__(self, call: Call, inner: Inner) -> Awaitable[Any]:
-        return limited(inner, call, self.seconds, "attempt")
+        return limited(inner, call, self.seconds, self.kind)
 
 
 def remaining(call: Call) -> float:
     """Seconds until the earliest deadline armed around this task ends the call; inf where there is none.
 
-    Once it has passed, nothing remains: what the tool made of its cancellation is no reason to go on.
+    Once it has passed, nothing remains: what the tool made of its cancellation is no reason to go on. In a
+    `Detached` run it is no longer than anybody wants the outcome.
     """
-    task = asyncio_task()
-    if task is not None:
-        return call._deadline - task.get_loop().time() if _holds(call, task) else math.inf
-    now = sys.modules["trio"].current_time()
-    return call._deadline - now if _strikes_on_trio(call, now) else math.inf
+    task, patience = asyncio_task(), call.info._patience
+    now = sys.modules["trio"].current_time() if task is None else task.get_loop().time()
+    strikes = _strikes_on_trio(call, now) if task is None else _holds(call, task)
+    left = call._deadline - now if strikes else math.inf
+    return left if patience is None else min(left, patience())
 
 
 @contextmanager
@@ -194,6 +196,8 @@ def note_effect(call: Call) -> None:
 
 
 def _late(call: Call, seconds: float, kind: str) -> ToolTimeout:
+    if kind == "queue":  # nothing was cut off: this attempt had not begun
+        return ToolTimeout(f"{call.name!r} waited longer than {seconds:g} s for its turn", kind=kind)
     note_effect(call)
     scope = ", waits and retries included" if kind == "total" else ""
     return ToolTimeout(f"{call.name!r} took longer than {seconds:g} s{scope}", kind=kind)

@@ -13,7 +13,7 @@ import msgspec
 import wrapt
 
 from toolcase import docstrings
-from toolcase.clock import seconds
+from toolcase.clock import count, seconds
 from toolcase.schema import Declared, Schema, build, declared_by, underlying
 
 P = ParamSpec("P")
@@ -43,6 +43,7 @@ class ToolOptions:
     idempotent: bool | None = None
     destructive: bool | None = None
     timeout: float | None = None
+    max_concurrent: int | None = None
     middleware: tuple[Callable[[Any, Any], Awaitable[Any]], ...] = ()
     strict: bool = False
     expose: tuple[type[Exception], ...] = (ValueError, LookupError)
@@ -55,6 +56,8 @@ class ToolOptions:
         self._check_name()
         if self.timeout is not None:
             seconds(self.timeout, f"timeout of tool {self.name!r}")
+        if self.max_concurrent is not None:
+            count(self.max_concurrent, f"max_concurrent of tool {self.name!r}")
         for setting in (*_TEXTS, *_FLAGS):
             kind, wanted = (str, "a string") if setting in _TEXTS else (bool | None, "True or False")
             if not isinstance(value := getattr(self, setting), kind):
@@ -120,6 +123,8 @@ class Tool(wrapt.BaseObjectProxy[Callable[P, R]], Generic[P, R]):
     """Whether it changes nothing; None where nobody said."""
     timeout = _Setting[float | None]()
     """Seconds for one attempt; None where the tool does not say."""
+    max_concurrent = _Setting[int | None]()
+    """How many of its calls may run at once in one registry; None where the tool does not say."""
     version = _Setting[str]()
     """Which version of it this is, in the host's own words."""
     examples = _Setting[tuple[Mapping[str, Any], ...]]()
@@ -245,6 +250,7 @@ def tool(
     idempotent: bool | None = None,
     destructive: bool | None = None,
     timeout: float | None = None,
+    max_concurrent: int | None = None,
     middleware: Iterable[Callable[[Any, Any], Awaitable[Any]]] = (),
     strict: bool = False,
     expose: Iterable[type[Exception]] = (ValueError, LookupError),
@@ -258,6 +264,7 @@ def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
 
     The name is the function's, the description its docstring up to the first section, unless given.
     `read_only=True` implies idempotent and not destructive. `timeout` is in seconds, for one attempt.
+    At most `max_concurrent` calls run at once, as many more wait, and the rest are refused.
     `strict` takes no "5" for 5. The messages of exceptions in `expose` may be shown to a model.
     `validate_result` checks what the function gives against its return annotation. `examples` are
     arguments that fit. `shared` says that one caller may be given what was made for another.

@@ -9,7 +9,14 @@ from benchmarks import by_hand
 from benchmarks.by_hand import ARGUMENTS, SECONDS, Function, add, quiet
 from benchmarks.workload import Added, Backend, Build, Calls, Side, Workload
 from toolcase import Call, Inner, Middleware, Registry, Stage
-from toolcase.runtime import CircuitBreakerMiddleware, LoggingMiddleware, RetryMiddleware, TimeoutMiddleware
+from toolcase.runtime import (
+    CircuitBreakerMiddleware,
+    LoggingMiddleware,
+    MetricsMiddleware,
+    RetryMiddleware,
+    TimeoutMiddleware,
+    TracingMiddleware,
+)
 
 
 async def guard(call: Call, inner: Inner) -> Any:
@@ -46,7 +53,7 @@ def ours_adds(middleware: Middleware, *others: Middleware) -> Build:
 
 
 def ours_add(*middleware: Middleware) -> Build:
-    """What several middleware add to a call that has none."""
+    """What several middleware add together to a call that has none."""
     return lambda backend: Added(called(add, *middleware), called(add))
 
 
@@ -119,5 +126,24 @@ WORKLOADS = (
         how="LoggingMiddleware below the level, added, against a test of the level",
         floor=by_hand_adds(by_hand.logged),
         ours=ours_adds(LoggingMiddleware(quiet)),
+    ),
+    Workload(
+        name="metrics",
+        how="MetricsMiddleware in memory, added, against two clocks, a counter and a histogram",
+        floor=by_hand_adds(by_hand.measured),
+        ours=ours_adds(MetricsMiddleware()),
+    ),
+    Workload(
+        name="tracing-off",
+        how="TracingMiddleware without a provider, added, against a test",
+        floor=by_hand_adds(by_hand.traced),
+        ours=ours_adds(TracingMiddleware()),
+    ),
+    Workload(
+        name="seen",
+        how="the three of them, logging off, added, against the three closures",
+        floor=by_hand_adds(by_hand.seen),
+        ours=ours_add(TracingMiddleware(), LoggingMiddleware(quiet), MetricsMiddleware()),
+        goal=1.5,
     ),
 )

@@ -44,7 +44,7 @@ def add(a: int, b: int = 2) -> int:
     return a + b
 
 
-@registry.tool(idempotent=False, destructive=False)
+@registry.tool(idempotent=False, destructive=False, max_concurrent=3)
 async def echo(text: str = "", number: int | str | None = None, size: Size = Size.SMALL, any=None,
                note: str | None = None, mode: Literal["a", "b"] = "a", items: list[int] = []) -> dict:
     given = dict(text=text, number=number, size=size.value, any=any, note=note, mode=mode, items=items)

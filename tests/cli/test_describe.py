@@ -21,6 +21,13 @@ def test_text_has_what_is_declared_and_what_stands_around(app):
     ]
 
 
+def test_text_has_how_many_calls_may_run_at_once(app):
+    lines = app("describe", "echo").stdout.splitlines()
+
+    assert "  at once: at most 3 calls" in lines
+    assert any(line.startswith("  around it: ") and "ToolsOwnBulkhead(3 at once)" in line for line in lines)
+
+
 def test_parameters_of_many_kinds(app):
     lines = app("describe", "echo").stdout.splitlines()
 
@@ -46,7 +53,7 @@ def test_a_tool_without_parameters(app):
 def test_json_has_the_schema(app, words):
     data = json.loads(app(*words).stdout)
 
-    assert data["timeout"] == 2
+    assert (data["timeout"], data["max_concurrent"]) == (2, None)
     assert data["input_schema"]["required"] == ["a"]
 
 

@@ -72,6 +72,30 @@ def test_retries_inside_each_other_multiply():
     assert said == "the attempts of RetryMiddleware(3 attempts) and RetryMiddleware(3 attempts) multiply"
 
 
+def test_what_stands_on_the_wrong_side_of_a_retry():
+    class Watches:
+        stage, inside_retry = Stage.ACT, True
+
+        async def __call__(self, call, inner):
+            return await inner(call)
+
+    around = [Watches(), RetryMiddleware(), TimeoutMiddleware(1)]
+
+    assert said_of(known, around=around)["known", "warn"] == "Watches is outside RetryMiddleware(3 attempts)"
+
+
+def test_around_one_attempt_there_is_no_wrong_side():
+    class Watches:
+        stage, inside_retry = Stage.ACT, True
+
+        async def __call__(self, call, inner):
+            return await inner(call)
+
+    around = [Watches(), RetryMiddleware(RetryPolicy(max_attempts=1)), TimeoutMiddleware(1)]
+
+    assert ("known", "warn") not in said_of(known, around=around)
+
+
 def test_any_middleware_may_say_that_it_repeats():
     class Again:
         stage, repeats = Stage.ACT, True

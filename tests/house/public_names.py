@@ -17,6 +17,7 @@ DOORS = (
     "toolcase.cli",
     "toolcase.events",
     "toolcase.middleware",
+    "toolcase.observability",
     "toolcase.retry",
     "toolcase.runtime",
     "toolcase.testing",

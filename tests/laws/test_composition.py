@@ -10,7 +10,7 @@ from toolcase.runtime import compose
 from toolcase.testing import Script
 from toolcase.testing.strategies import Passing, acting, scripts, stacks, twins
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*their attempts multiply:UserWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.*the attempts of .* multiply:UserWarning")
 
 stages = st.sampled_from(Stage)
 

@@ -13,7 +13,7 @@ from toolcase.runtime import ExponentialBackoff, RetryBudget, RetryMiddleware, R
 from toolcase.testing import Fail, Give, Hang, Script, current_clock
 from toolcase.testing.strategies import policies, scripts
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*their attempts multiply:UserWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.*the attempts of .* multiply:UserWarning")
 
 
 def quick(attempts):

@@ -58,7 +58,7 @@ def add(first: int, second: int = 2) -> int:
     return first + second
 
 
-@tool(name="fetch_page", tags=["web"], read_only=True, timeout=5, expose=[OSError])
+@tool(name="fetch_page", tags=["web"], read_only=True, timeout=5, max_concurrent=2, expose=[OSError])
 async def fetch(url: str, *, retries: int = 0) -> bytes:
     """Asynchronous, with settings."""
     return url.encode() * retries
@@ -162,6 +162,7 @@ def asks_a_tool() -> None:
     assert_type(fetch.name, str)
     assert_type(fetch.read_only, bool | None)
     assert_type(fetch.timeout, float | None)
+    assert_type(fetch.max_concurrent, int | None)
     assert_type(fetch.tags, frozenset[str])
     assert_type(fetch.children, tuple[Tool[..., Any], ...])
     assert_type(fetch.input_schema, dict[str, Any])
@@ -172,6 +173,7 @@ def declares_wrongly(function: Callable[[], int]) -> None:
     tool(5)  # type: ignore[call-overload]
     tool(read_only="yes")(function)  # type: ignore[call-overload]
     tool(timeout="5")(function)  # type: ignore[call-overload]
+    tool(max_concurrent="5")(function)  # type: ignore[call-overload]
     tool(expose=[KeyboardInterrupt])(function)  # type: ignore[list-item]
     tool(retries=3)(function)  # type: ignore[call-overload]
     add.name = "plus"  # type: ignore[assignment]

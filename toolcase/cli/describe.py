@@ -28,7 +28,8 @@ def command(settings: Settings, tool: str, as_json: bool) -> None:
     except UnknownTool as error:
         raise click.UsageError(str(error)) from None
     if as_json or settings.json:
-        print_json({**summary(found), "timeout": found.timeout, "input_schema": found.input_schema})
+        declared = {"timeout": found.timeout, "max_concurrent": found.max_concurrent}
+        print_json({**summary(found), **declared, "input_schema": found.input_schema})
         return
     click.echo(f"{click.style(found.name, bold=True)}  {found.description}".rstrip())
     facts = {
@@ -36,6 +37,7 @@ def command(settings: Settings, tool: str, as_json: bool) -> None:
         "tags": ", ".join(sorted(found.tags)),
         "version": found.version,
         "timeout": "" if found.timeout is None else f"{found.timeout:g} s for one attempt",
+        "at once": "" if found.max_concurrent is None else f"at most {found.max_concurrent} calls",
         "around it": _around(registry, tool),
     }
     for label, text in facts.items():

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from toolcase.call import Middleware, Stage
-from toolcase.chain import label
+from toolcase.chain import label, order_faults
 from toolcase.middleware import RetryMiddleware
 from toolcase.registry import Registry
 from toolcase.timer import ToolsOwnTimeout
@@ -64,11 +64,8 @@ def _looked_at(tool: Tool[..., Any], registry: Registry) -> Iterator[Check]:
         )
     if not limits:
         yield _warn("nothing ends it when it hangs", "use a TimeoutMiddleware, or @tool(timeout=)")
-    if len(retries) > 1:
-        yield _warn(
-            f"the attempts of {' and '.join(label(acting[place]) for place in retries)} multiply",
-            "keep one of them",
-        )
+    for said, mend in order_faults([each for each in acting if _repeats(each) or not _is_retry(each)]):
+        yield _warn(said, mend)
     if retries and limits and limits[-1] < retries[0]:
         yield _warn(
             "its limit of time is for all attempts together, so that one that hangs is not tried again",
@@ -85,10 +82,14 @@ def _warn(said: str, mend: str) -> Check:
     return Check(mark=Mark.WARN, about="", said=said, mend=mend)
 
 
+def _is_retry(middleware: Middleware) -> bool:
+    return bool(getattr(middleware, "repeats", False))
+
+
 def _repeats(middleware: Middleware) -> bool:
     if isinstance(middleware, RetryMiddleware):
         return middleware.policy.max_attempts > 1
-    return bool(getattr(middleware, "repeats", False))
+    return _is_retry(middleware)
 
 
 def _seconds(middleware: Middleware) -> float:

@@ -1,0 +1,53 @@
+"""Settings that cannot be meant are refused where they are given, with the value and the mend."""
+
+import math
+
+import pytest
+
+from toolcase_cache import CacheMiddleware, CoalesceMiddleware, MemoryCache
+
+
+@pytest.mark.parametrize("seconds", [0, -1, math.nan, 10**400])
+def test_a_time_to_live_is_above_zero(seconds):
+    with pytest.raises(ValueError, match=r"ttl_seconds must be above 0 seconds, got .*; use math.inf"):
+        CacheMiddleware(seconds)
+
+
+@pytest.mark.parametrize("seconds", [True, "60", None])
+def test_a_time_to_live_is_a_number(seconds):
+    with pytest.raises(TypeError, match=f"ttl_seconds must be a number of seconds, got {seconds!r}"):
+        CacheMiddleware(seconds)
+
+
+COUNTS = [
+    (MemoryCache, "max_entries"),
+    (MemoryCache, "max_bytes"),
+    (CoalesceMiddleware, "max_flights"),
+]
+
+
+@pytest.mark.parametrize(("kind", "setting"), COUNTS)
+def test_a_count_is_at_least_one(kind, setting):
+    with pytest.raises(ValueError, match=f"{setting} must be at least 1, got 0"):
+        kind(**{setting: 0})
+
+
+@pytest.mark.parametrize(("kind", "setting"), COUNTS)
+@pytest.mark.parametrize("number", [1.5, True, "1"])
+def test_a_count_is_a_whole_number(kind, setting, number):
+    with pytest.raises(TypeError, match=f"{setting} must be a whole number, got {number!r}"):
+        kind(**{setting: number})
+
+
+@pytest.mark.parametrize("make", [CoalesceMiddleware, lambda **said: CacheMiddleware(60, **said)])
+@pytest.mark.parametrize("tools", [5, [5], None])
+def test_tools_are_named(make, tools):
+    with pytest.raises(TypeError, match=r"tools must be names of tools, or patterns such as 'get_\*', got"):
+        make(tools=tools)
+
+
+def test_what_they_are_called():
+    assert (str(CacheMiddleware(math.inf)), str(CoalesceMiddleware())) == (
+        "CacheMiddleware(inf s)",
+        "CoalesceMiddleware",
+    )

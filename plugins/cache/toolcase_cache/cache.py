@@ -1,0 +1,127 @@
+"""Values that were given before, given again for a while."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+import anyio
+
+from toolcase import Call, Inner, Stage
+from toolcase.events import MiddlewareFailed
+from toolcase_cache.events import CacheHit, CacheMissed, ValueNotKept
+from toolcase_cache.key import FOLLOWS, Key, key_of
+from toolcase_cache.settings import patterns, seconds
+from toolcase_cache.store import CacheStore, Kept, MemoryCache
+
+T = TypeVar("T")
+
+STORE_SECONDS = 1.0
+"""How long a store may take over one thing."""
+REST_SECONDS = 10.0
+"""How long one that failed is left alone, or each call would wait for it."""
+
+
+class CacheStats(NamedTuple):
+    """What a cache has done so far."""
+
+    hits: int
+    misses: int
+    failures: int
+    """How often the store failed."""
+
+
+@dataclass(slots=True)
+class _State:
+    hits: int = 0
+    misses: int = 0
+    failures: int = 0
+    rests_until: float = -math.inf
+    clearings: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CacheMiddleware:
+    """Give the value of an earlier call of the same tool, with equal arguments, for the same caller.
+
+    A value is kept for `ttl_seconds`. Only tools declared `read_only=True` are cached, and of those of which
+    nobody has declared it the ones that `tools` names, by patterns. Errors are not kept, nor what cannot be
+    copied: what is kept, and what each caller is given, are copies. A `store` that fails is a miss. For the
+    registries of one event loop.
+    """
+
+    ttl_seconds: float
+    tools: str | Collection[str] = field(default=(), kw_only=True)
+    store: CacheStore = field(default_factory=MemoryCache, kw_only=True, repr=False)
+    stage: ClassVar[Stage] = Stage.ACT
+    inside_retry: ClassVar[bool] = False
+    # Counts, changed between two awaits.
+    _state: _State = field(default_factory=_State, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        seconds(self.ttl_seconds, "ttl_seconds")
+        object.__setattr__(self, "tools", patterns(self.tools, "tools"))
+
+    def __str__(self) -> str:
+        return f"CacheMiddleware({self.ttl_seconds:g} s)"
+
+    async def __call__(self, call: Call, inner: Inner) -> Any:
+        key = key_of(call, self.tools)  # before inner may change an argument
+        if key is None:
+            return await inner(call)
+        found = await self._found(call, key)
+        if found is not None:
+            self._state.hits += 1
+            call.notify(CacheHit(tool=call.name))
+            return found.value
+        self._state.misses += 1
+        call.notify(CacheMissed(tool=call.name))
+        clearings = self._state.clearings
+        value = await inner(call)
+        # A follower's value is kept by the call that it followed; one from before a clearing by nobody.
+        if not call.state.pop(FOLLOWS, False) and clearings == self._state.clearings:
+            await self._keep(call, key, value)
+        return value
+
+    async def clear(self, tool: str | None = None) -> None:
+        """Forget the values of the tools of this name, or of all; raises what the store raises."""
+        self._state.clearings += 1
+        await self.store.clear(tool)
+
+    def stats(self) -> CacheStats:
+        """How often it had a value, how often not, and how often the store failed."""
+        state = self._state
+        return CacheStats(state.hits, state.misses, state.failures)
+
+    async def _found(self, call: Call, key: Key) -> Kept | None:
+        async def ask() -> Kept | None:
+            kept = await self.store.get(key, call.host.clock)
+            return None if kept is None else Kept(copy.deepcopy(kept.value))
+
+        return await self._asked(call, ask)
+
+    async def _keep(self, call: Call, key: Key, value: Any) -> None:
+        try:
+            own = copy.deepcopy(value)
+        except Exception as error:  # noqa: BLE001  a generator, a file, a lock, or what any class may raise
+            call.notify(ValueNotKept(tool=call.name, error=error))
+            return
+        await self._asked(call, partial(self.store.put, key, own, self.ttl_seconds, call.host.clock))
+
+    async def _asked(self, call: Call, ask: Callable[[], Awaitable[T]]) -> T | None:
+        """What the store says; None where it failed, or did so a short while ago."""
+        state, now = self._state, call.host.clock.monotonic()
+        if now < state.rests_until:
+            return None
+        try:
+            with anyio.fail_after(STORE_SECONDS):
+                return await ask()
+        except Exception as error:  # noqa: BLE001  foreign code, and the call does not need it
+            state.failures += 1
+            state.rests_until = call.host.clock.monotonic() + REST_SECONDS
+            call.host.report(MiddlewareFailed(tool=call.name, middleware=self, error=error))
+            return None
