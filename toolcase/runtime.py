@@ -10,6 +10,8 @@ from toolcase.keyed import by_tool as by_tool
 from toolcase.keyed import together as together
 from toolcase.middleware import BudgetMiddleware as BudgetMiddleware
 from toolcase.middleware import BulkheadMiddleware as BulkheadMiddleware
+from toolcase.middleware import CircuitBreakerMiddleware as CircuitBreakerMiddleware
+from toolcase.middleware import CircuitState as CircuitState
 from toolcase.middleware import LoggingMiddleware as LoggingMiddleware
 from toolcase.middleware import MetricsMiddleware as MetricsMiddleware
 from toolcase.middleware import RetryMiddleware as RetryMiddleware
@@ -18,6 +20,8 @@ from toolcase.middleware import TimeoutMiddleware as TimeoutMiddleware
 from toolcase.middleware import TracingMiddleware as TracingMiddleware
 from toolcase.observability import configure_logging as configure_logging
 from toolcase.observability import configure_tracing as configure_tracing
+from toolcase.ports import CircuitRecord as CircuitRecord
+from toolcase.ports import CircuitStore as CircuitStore
 from toolcase.production import production as production
 from toolcase.retry import Backoff as Backoff
 from toolcase.retry import ConstantBackoff as ConstantBackoff

@@ -23,6 +23,7 @@ Function = Callable[..., Awaitable[Any]]
 ARGUMENTS = {"a": 1, "b": 2}
 SECONDS = 30.0
 ATTEMPTS = 3
+FAILURES = 5
 
 # Its level is above that of the records, as in a host that logs warnings only.
 quiet: Any = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
@@ -73,6 +74,25 @@ def retried(inner: Function) -> Function:
                     raise
             await anyio.sleep(0.5 * 2**attempt)
             attempt += 1
+
+    return run
+
+
+def broken_off(inner: Function) -> Function:
+    """Refuse calls for a while after so many failures in a row."""
+    failures, until = 0, 0.0
+
+    async def run(**arguments: Any) -> Any:
+        nonlocal failures, until
+        if failures >= FAILURES and anyio.current_time() < until:
+            raise ConnectionError("it failed too often")
+        try:
+            value = await inner(**arguments)
+        except Exception:
+            failures, until = failures + 1, anyio.current_time() + SECONDS
+            raise
+        failures = 0
+        return value
 
     return run
 

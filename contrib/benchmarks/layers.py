@@ -10,6 +10,7 @@ from benchmarks.by_hand import ARGUMENTS, SECONDS, Function, add, quiet
 from benchmarks.workload import Added, Backend, Build, Calls, Side, Workload
 from toolcase import Call, Inner, Middleware, Registry, Stage
 from toolcase.runtime import (
+    CircuitBreakerMiddleware,
     LoggingMiddleware,
     MetricsMiddleware,
     RetryMiddleware,
@@ -51,8 +52,8 @@ def ours_adds(middleware: Middleware, *others: Middleware) -> Build:
     return lambda backend: Added(called(add, middleware, *others), called(add, *others))
 
 
-def all_add(*middleware: Middleware) -> Build:
-    """What several add together to a call that has none."""
+def ours_add(*middleware: Middleware) -> Build:
+    """What several middleware add together to a call that has none."""
     return lambda backend: Added(called(add, *middleware), called(add))
 
 
@@ -94,6 +95,19 @@ WORKLOADS = (
         ours=ours_adds(RetryMiddleware()),
     ),
     Workload(
+        name="breaker",
+        how="CircuitBreakerMiddleware, closed, added, against a count of failures in a row",
+        floor=by_hand_adds(by_hand.broken_off),
+        ours=ours_adds(CircuitBreakerMiddleware()),
+    ),
+    Workload(
+        name="retry-breaker",
+        how="both of these, added, against both by hand",
+        floor=by_hand_adds(lambda function: by_hand.retried(by_hand.broken_off(function))),
+        ours=ours_add(RetryMiddleware(), CircuitBreakerMiddleware()),
+        goal=2.0,
+    ),
+    Workload(
         name="timeout",
         how="TimeoutMiddleware, added, against asyncio.timeout or trio.fail_after",
         floor=timeout_by_hand,
@@ -129,7 +143,7 @@ WORKLOADS = (
         name="seen",
         how="the three of them, logging off, added, against the three closures",
         floor=by_hand_adds(by_hand.seen),
-        ours=all_add(TracingMiddleware(), LoggingMiddleware(quiet), MetricsMiddleware()),
+        ours=ours_add(TracingMiddleware(), LoggingMiddleware(quiet), MetricsMiddleware()),
         goal=1.5,
     ),
 )

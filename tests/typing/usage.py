@@ -33,6 +33,9 @@ from toolcase import (
 )
 from toolcase.runtime import (
     Backoff,
+    CircuitBreakerMiddleware,
+    CircuitRecord,
+    CircuitState,
     ConstantBackoff,
     DecorrelatedJitterBackoff,
     ExponentialBackoff,
@@ -42,6 +45,7 @@ from toolcase.runtime import (
     RetryMiddleware,
     RetryPolicy,
     TimeoutMiddleware,
+    by_scope,
     compose,
 )
 
@@ -324,6 +328,28 @@ class WaitsForNoPrevious:
 
     def wait(self, attempt: int, random: Callable[[], float]) -> float:
         return 1.0
+
+
+class OwnCircuits:
+    """Where breakers meet."""
+
+    async def load(self, key: str) -> CircuitRecord | None:
+        return None
+
+    async def save(self, key: str, record: CircuitRecord, expected: int) -> bool:
+        return expected == record.version
+
+
+def makes_breakers() -> None:
+    """By ratio, in a row, by key, shared."""
+    registry.use(CircuitBreakerMiddleware())
+    breaker = CircuitBreakerMiddleware(failure_threshold=5, recovery_time=30, key=by_scope)
+    breaker.isolate("fetch_page", "acme", reason="maintenance")
+    assert_type(breaker.state("fetch_page", "acme"), CircuitState)
+    CircuitBreakerMiddleware(counts=(OSError, ErrorCode.TIMEOUT), shared=OwnCircuits())
+    CircuitBreakerMiddleware(counts=lambda error: "busy" in str(error), on_change=print)
+    CircuitBreakerMiddleware(counts="TIMEOUT")  # type: ignore[arg-type]
+    CircuitBreakerMiddleware(5)  # type: ignore[call-arg]
 
 
 def makes_policies() -> None:

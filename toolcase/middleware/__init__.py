@@ -1,5 +1,7 @@
 """What stands around tools, one file each."""
 
+from toolcase.middleware.breaker import CircuitBreakerMiddleware as CircuitBreakerMiddleware
+from toolcase.middleware.breaker import CircuitState as CircuitState
 from toolcase.middleware.budget import BudgetMiddleware as BudgetMiddleware
 from toolcase.middleware.budget import RunUsage as RunUsage
 from toolcase.middleware.bulkhead import BulkheadMiddleware as BulkheadMiddleware

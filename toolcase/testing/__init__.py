@@ -4,6 +4,8 @@ from toolcase.testing.cancellation import CancellationFault as CancellationFault
 from toolcase.testing.cancellation import Report as Report
 from toolcase.testing.cancellation import Way as Way
 from toolcase.testing.cancellation import cancel_at_every_await as cancel_at_every_await
+from toolcase.testing.circuits import MemoryCircuits as MemoryCircuits
+from toolcase.testing.circuits import check_circuit_store as check_circuit_store
 from toolcase.testing.faults import At as At
 from toolcase.testing.faults import Delay as Delay
 from toolcase.testing.faults import Fault as Fault

@@ -1,0 +1,4 @@
+"""Leaving a tool alone that fails."""
+
+from toolcase.middleware.breaker.breaker import CircuitBreakerMiddleware as CircuitBreakerMiddleware
+from toolcase.middleware.breaker.circuit import CircuitState as CircuitState
