@@ -51,7 +51,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
 
 def test_it_ends_well_and_soon(shown):
     assert shown.code == 0
-    assert shown.seconds < 15
+    assert shown.seconds < 25
 
 
 def test_it_leaves_nothing_behind_and_warns_of_nothing(shown):
@@ -76,7 +76,17 @@ def test_retry_after_was_honoured(shown):
 
 @pytest.mark.parametrize(
     "outcome",
-    ["TIMEOUT", "UNAVAILABLE", "INVALID_ARGUMENTS", "UNKNOWN_TOOL", "DENIED", "OVERLOADED", "TOOL_FAILED"],
+    [
+        "TIMEOUT",
+        "UNAVAILABLE",
+        "INVALID_ARGUMENTS",
+        "UNKNOWN_TOOL",
+        "DENIED",
+        "OVERLOADED",
+        "TOOL_FAILED",
+        "CIRCUIT_OPEN",
+        "BUDGET_EXCEEDED",
+    ],
 )
 def test_some_calls_were_cut_off_or_refused(shown, outcome):
     assert outcome in [row["outcome"] for row in shown.calls]
@@ -95,6 +105,44 @@ def test_threads_ended_later_than_their_callers(shown):
     assert all(row["thread_ended"] > row["duration"] for row in left)
 
 
+def test_a_circuit_opened_refused_and_closed(shown):
+    failed, refused, tried = [row for row in shown.calls if row["tool"] == "ask_mirror"]
+
+    assert (failed["attempts"], failed["circuit"]) == (3, ["open"])
+    assert (refused["outcome"], refused["attempts"]) == ("CIRCUIT_OPEN", 0)
+    assert (tried["outcome"], tried["circuit"]) == ("ok", ["half_open", "closed"])
+
+
+def test_no_more_than_two_ran_at_once_and_the_others_waited(shown):
+    rows = [row for row in shown.calls if row["tool"] == "survey_package"]
+
+    assert [row["outcome"] for row in rows] == ["ok"] * 4
+    assert [row["waited"] > 0.3 for row in rows] == [False, False, True, True]
+
+
+def test_those_who_asked_the_same_at_once_shared_one_run(shown):
+    burst = [row for row in shown.calls if row["arguments"] == {"name": "msgspec"}]
+    rows = [row for row in burst if row["tool"] == "latest_package"]
+
+    assert [row["outcome"] for row in rows] == ["ok"] * 6
+    assert [row["attempts"] for row in rows] == [1, 0, 0, 0, 0, 0]
+
+
+def test_the_third_call_of_a_run_of_two_was_refused(shown):
+    (refused,) = [row for row in shown.calls if row["outcome"] == "BUDGET_EXCEEDED"]
+
+    assert (refused["tool"], refused["attempts"]) == ("find_package", 0)
+
+
+def test_a_trace_shows_who_called_whom(shown):
+    head, parent, *children = json.loads(shown.stdout)["trace"]
+
+    assert head.startswith("trace ")
+    assert parent.startswith("  execute_tool compare_packages ")
+    assert [line.split("|")[0].rstrip() for line in children] == ["    execute_tool latest_package"] * 2
+    assert sum(line.endswith("2 attempts") for line in children) == 1
+
+
 def test_the_summary_counts_the_rows(shown):
     summary, rows = shown.summary, shown.calls
 
@@ -103,6 +151,7 @@ def test_the_summary_counts_the_rows(shown):
     assert summary["hangs_cut_off"] == sum(f["timed_out"] for row in rows for f in row["failures"])
     assert summary["hang_without_limit"] == max(row["thread_ended"] or 0 for row in rows)
     assert summary["faults_kept_from_callers"] == 1
+    assert (summary["circuits_opened"], summary["turns_waited_for"], summary["runs_shared"]) == (1, 2, 5)
 
 
 def test_people_read_what_happened_as_it_happened(shown):
@@ -119,5 +168,5 @@ def test_people_read_what_happened_as_it_happened(shown):
 def test_people_read_a_summary(shown):
     summary = shown.text.stdout.partition("What the middleware came to\n")[2]
 
-    assert "  3 failures turned into 2 successes by trying again\n" in summary
+    assert "  4 failures turned into 3 successes by trying again\n" in summary
     assert "  5 hangs cut off after " in summary

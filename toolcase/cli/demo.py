@@ -13,11 +13,14 @@ import anyio
 import click
 import msgspec
 
+from toolcase.cli import demo_crowd, demo_story
 from toolcase.cli.demo_catalogue import fill
+from toolcase.cli.demo_client import Client
+from toolcase.cli.demo_crowd import Crowd, Trace
 from toolcase.cli.demo_server import serving
-from toolcase.cli.demo_story import build, faults, play
 from toolcase.cli.demo_watch import Watcher
 from toolcase.cli.settings import Settings, json_option, print_json
+from toolcase.registry import Registry
 
 
 @click.command("demo")
@@ -34,16 +37,26 @@ def command(settings: Settings, as_json: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="toolcase-demo-") as folder, _quiet_log():
         database = Path(folder).resolve() / "packages.sqlite"
         count = fill(database)
-        with serving(database, faults()) as server:
+        with serving(database, {**demo_story.faults(), **demo_crowd.faults()}) as server:
             watcher.say(f"{count} packages in a SQLite file, a server at 127.0.0.1:{server.port}, and:")
-            registry = build(database, server.port, watcher)
+            registry, client, trace = demo_story.empty(), Client(server.port), Trace()
+            crowd = Crowd(registry, client, server, watcher)
+            demo_story.furnish(registry, database, client, watcher)
+            registry.use(*trace.middleware())
             watcher.say(str(registry))
-            anyio.run(play, registry, watcher)
+            anyio.run(_play, registry, crowd, trace, watcher)
     summary = summarize(watcher, time.monotonic() - began)
     if as_json:
-        print_json({"calls": msgspec.to_builtins(watcher.rows), "summary": msgspec.to_builtins(summary)})
+        rows = msgspec.to_builtins(watcher.rows)
+        print_json({"calls": rows, "trace": trace.lines, "summary": msgspec.to_builtins(summary)})
     else:
         click.echo(f"\n{click.style('What the middleware came to', fg='cyan')}\n{summary.text()}")
+
+
+async def _play(registry: Registry, crowd: Crowd, trace: Trace, watcher: Watcher) -> None:
+    await demo_story.play(registry, watcher)
+    await crowd.play()
+    await trace.play(registry, watcher)
 
 
 class Summary(msgspec.Struct, kw_only=True):
@@ -58,6 +71,9 @@ class Summary(msgspec.Struct, kw_only=True):
     hang_cut_after: float
     hang_without_limit: float
     refused_before_start: int
+    circuits_opened: int
+    turns_waited_for: int
+    runs_shared: int
     effects_not_repeated: int
     faults_kept_from_callers: int
 
@@ -69,6 +85,9 @@ class Summary(msgspec.Struct, kw_only=True):
   {self.hangs_cut_off} hangs cut off after {self.hang_cut_after:.1f} s at most, instead of \
 {self.hang_without_limit:.1f} s
   {self.refused_before_start} calls refused before the tool ran
+  {self.circuits_opened} circuit opened, and closed when the tool was well again
+  {self.turns_waited_for} calls waited for their turn, and had it
+  {self.runs_shared} callers were given the value of a run that another had begun
   {self.effects_not_repeated} effect of unknown outcome not repeated
   {self.faults_kept_from_callers} fault of an observer kept from its caller"""
 
@@ -89,6 +108,9 @@ def summarize(watcher: Watcher, seconds: float) -> Summary:
         # The threads left behind saw how long the server really kept its callers.
         hang_without_limit=max((row.thread_ended or 0.0 for row in rows), default=0.0),
         refused_before_start=sum(row.outcome != "ok" and row.attempts == 0 for row in rows),
+        circuits_opened=sum(row.circuit.count("open") for row in rows),
+        turns_waited_for=sum(row.waited > 0 for row in rows),
+        runs_shared=sum(row.outcome == "ok" and row.attempts == 0 for row in rows),
         effects_not_repeated=sum(row.outcome_unknown for row in rows),
         faults_kept_from_callers=watcher.faults,
     )

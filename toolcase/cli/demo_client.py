@@ -22,7 +22,7 @@ class Client:
 
     async def fetch_package(self, name: str) -> Any:
         """Ask the server about one package."""
-        return await self._send("GET", f"/packages/{name}", b"")
+        return await self.get(f"/packages/{name}")
 
     async def add_note(self, package: str, text: str) -> Any:
         """Have the server keep a note on a package."""
@@ -33,6 +33,10 @@ class Client:
         opener = build_opener(ProxyHandler({}))  # loopback needs no proxy, whatever the environment says
         with opener.open(f"http://127.0.0.1:{self.port}/packages/{name}") as answer:
             return json.load(answer)
+
+    async def get(self, path: str) -> Any:
+        """What the server says at this path; no tool, but what tools are made of."""
+        return await self._send("GET", path, b"")
 
     async def _send(self, method: str, path: str, body: bytes) -> Any:
         head = f"{method} {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"

@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import struct
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from enum import Enum
@@ -39,6 +40,8 @@ class FaultyServer(ThreadingTCPServer):
         self.database = database
         self.faults = faults
         """By path, the faults that its next requests meet; each thread takes from it, which is atomic."""
+        self.requests: Counter[str] = Counter()
+        """How often each path was asked for."""
         self.closing = threading.Event()
 
     @property
@@ -79,6 +82,7 @@ class _Request(BaseHTTPRequestHandler):
 
     def _spoiled(self) -> bool:
         """Whether this request met a fault that leaves it without its answer."""
+        self.server.requests[self.path] += 1
         faults = self.server.faults.get(self.path)
         fault = faults.pop(0) if faults else None
         if fault is Fault.BUSY or fault is Fault.CLOSED:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import anyio
-import click
 
 from toolcase.call import Call, Inner, Stage
 from toolcase.cli.demo_catalogue import Catalogue
@@ -60,10 +59,14 @@ class Sizes:
         return value
 
 
-def build(database: Path, port: int, watcher: Watcher) -> Registry:
-    """The registry, ready to be called."""
-    registry = Registry(context=ExecutionContext(principal_id="guest"), max_threads=THREADS)
-    catalogue, client = Catalogue(database), Client(port)
+def empty() -> Registry:
+    """The registry of the demo; who names nobody else calls as a guest."""
+    return Registry(context=ExecutionContext(principal_id="guest"), max_threads=THREADS)
+
+
+def furnish(registry: Registry, database: Path, client: Client, watcher: Watcher) -> None:
+    """Put in the tools of this half, and what stands around all tools."""
+    catalogue = Catalogue(database)
     registry.tool(read_only=True)(catalogue.find_package)
     registry.tool(read_only=True)(catalogue.query_packages)
     registry.tool(read_only=True)(client.fetch_package)
@@ -74,7 +77,6 @@ def build(database: Path, port: int, watcher: Watcher) -> Registry:
     registry.use(watcher, Sizes(), admins_only, RetryMiddleware(policy), TimeoutMiddleware(ATTEMPT_SECONDS))
     for name in registry.names():
         registry.get(name).schema  # noqa: B018  now, so that the first call shows its own time
-    return registry
 
 
 async def play(registry: Registry, watcher: Watcher) -> None:
@@ -87,32 +89,30 @@ async def play(registry: Registry, watcher: Watcher) -> None:
             threads_ended.set()
 
     registry.on_event(hear)
-    title = partial(_title, watcher)
-
-    title("Tools that work are left alone")
+    watcher.title("Tools that work are left alone")
     await registry.execute("find_package", {"name": "click"})
     largest = "SELECT name, bytes FROM packages ORDER BY bytes DESC LIMIT 2"
     await registry.execute("query_packages", {"sql": largest})
     await registry.execute("fetch_package", {"name": "msgspec"})
 
-    title("A server that is busy, resets, hangs: try again, as soon as it says and no sooner")
+    watcher.title("A server that is busy, resets, hangs: try again, as soon as it says and no sooner")
     await registry.execute("fetch_package", {"name": "anyio"})
     await registry.execute("fetch_package", {"name": "click"})
     await registry.execute("fetch_package", {"name": "pydantic"}, timeout=1.4)
     await registry.execute("fetch_package", {"name": "structlog"})
 
-    title("An effect whose answer was lost is not repeated")
+    watcher.title("An effect whose answer was lost is not repeated")
     await registry.execute("add_note", {"package": "click", "text": "pleasant"})
     await registry.execute("query_packages", {"sql": "SELECT count(*) AS notes FROM notes"})
 
-    title("Calls that are refused before the tool runs")
+    watcher.title("Calls that are refused before the tool runs")
     await registry.execute("find_package", {"nmae": "click"})
     await registry.execute("find_pakcage", {"name": "click"})
     await registry.execute("forget_notes")
     admin = registry.view(context=ExecutionContext(principal_id="admin"))
     await admin.execute("forget_notes")
 
-    title(f"Python cannot stop a thread: the callers go on, the slots ({THREADS} here) stay taken")
+    watcher.title(f"Python cannot stop a thread: the callers go on, the slots ({THREADS} here) stay taken")
     async with anyio.create_task_group() as group:
         for _ in range(THREADS):
             hung = partial(registry.execute, "download_package", {"name": "wrapt"}, timeout=0.7)
@@ -121,7 +121,3 @@ async def play(registry: Registry, watcher: Watcher) -> None:
     with anyio.fail_after(4 * HANG_SECONDS):
         await threads_ended.wait()
     await registry.execute("find_package", {"name": "anyio"})
-
-
-def _title(watcher: Watcher, text: str) -> None:
-    watcher.say("\n" + click.style(text, fg="cyan"))

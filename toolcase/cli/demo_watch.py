@@ -13,6 +13,8 @@ from toolcase.content import as_text
 from toolcase.errors import ErrorCode, ToolError, ToolTimeout
 from toolcase.events import (
     AttemptStarted,
+    CallAdmitted,
+    CircuitChanged,
     Event,
     LateCompletion,
     MiddlewareFailed,
@@ -44,6 +46,10 @@ class Row(msgspec.Struct, kw_only=True):
     duration: float = 0.0
     failures: list[Failure] = []
     outcome_unknown: bool = False
+    waited: float = 0.0
+    """In the queue of a bulkhead."""
+    circuit: list[str] = []
+    """What its circuit breaker went to, in order."""
     thread_ended: float | None = None
     """When the thread ended that the caller had left behind."""
 
@@ -89,6 +95,16 @@ class Watcher:
             self._tell(row, f"  {_cut(failure.error)}, waits {event.wait:.2f} s", "yellow")
         elif isinstance(event, RetriesExhausted):
             self._tell(row, f"  no further attempt: {event.reason}", "yellow")
+        elif isinstance(event, CircuitChanged):
+            row.circuit.append(event.after)
+            self._tell(row, f"  its circuit was {event.before} and is {event.after}", "yellow")
+        elif isinstance(event, CallAdmitted) and event.waited:
+            row.waited += event.waited
+            self._tell(row, f"  waited {event.waited:.2f} s for its turn", "yellow")
+
+    def title(self, text: str) -> None:
+        """Say what comes next."""
+        self.say("\n" + click.style(text, fg="cyan"))
 
     def on_host_event(self, event: Event, now: float) -> None:
         """Hear what happens beside the calls; `now` is on the clock of the calls."""
