@@ -3,8 +3,9 @@
 import anyio
 import pytest
 
-from toolcase import CircuitOpen, ErrorCode, Overloaded, Registry, Stage
+from toolcase import CircuitOpen, ErrorCode, Registry, Stage
 from toolcase.runtime import (
+    BulkheadMiddleware,
     CircuitBreakerMiddleware,
     ExponentialBackoff,
     RetryMiddleware,
@@ -109,35 +110,31 @@ async def test_the_tools_own_limit_is_counted():
     assert breaker.state("t") == "open"
 
 
-class OneAtATime:
-    """Refuses a call while another runs."""
-
-    stage = Stage.ACT
-
-    def __init__(self):
-        self.busy = False
-
-    async def __call__(self, call, inner):
-        if self.busy:
-            raise Overloaded("there is room for one")
-        self.busy = True
-        try:
-            return await inner(call)
-        finally:
-            self.busy = False
-
-
-async def test_a_refusal_further_in_is_not_counted_and_takes_no_place():
-    breaker, room = CircuitBreakerMiddleware(failure_threshold=1, recovery_time=10), OneAtATime()
-    registry = registry_of(Script(DOWN, Give(7)), breaker, room)
+async def test_a_full_bulkhead_further_in_is_not_counted_and_takes_no_place():
+    breaker = CircuitBreakerMiddleware(failure_threshold=1, recovery_time=10, half_open_permits=2)
+    registry = registry_of(Script(DOWN, Give(7, after=5)), breaker, BulkheadMiddleware(1, queue=0))
     await registry.execute("t")
     await anyio.sleep(10)
 
-    room.busy = True
-    assert (await registry.execute("t")).error.code == "OVERLOADED"
-    assert breaker.state("t") == "half_open"
-    room.busy = False
-    assert await registry.call("t") == 7
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(registry.execute, "t")
+        await anyio.sleep(1)
+        for _ in range(3):
+            assert (await registry.execute("t")).error.code == "OVERLOADED"
+        assert breaker.state("t") == "half_open"
+    assert breaker.state("t") == "closed"
+
+
+async def test_a_wait_for_a_bulkhead_that_took_too_long_is_not_counted():
+    breaker = CircuitBreakerMiddleware(failure_threshold=1)
+    registry = registry_of(Script(Give(after=60)), breaker, BulkheadMiddleware(1, queue_seconds=2))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(registry.execute, "t")
+        await anyio.sleep(1)
+        assert (await registry.execute("t")).error.code == "TIMEOUT"
+
+    assert breaker.state("t") == "closed"
 
 
 async def test_an_attempt_that_waited_too_long_for_its_turn_is_not_counted():

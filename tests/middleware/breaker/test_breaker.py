@@ -677,7 +677,7 @@ class TestSettings:
         registry.use(CircuitBreakerMiddleware(), RetryMiddleware())
         registry.add(Script(Give(1)).tool("t"))
 
-        with pytest.warns(UserWarning, match="CircuitBreakerMiddleware.* stands outside RetryMiddleware"):
+        with pytest.warns(UserWarning, match="CircuitBreakerMiddleware.* is outside RetryMiddleware"):
             await registry.call("t")
 
     async def test_without_a_registry(self):
