@@ -2,9 +2,9 @@
 
 import pytest
 
-from toolcase import Registry, Stage, Unavailable
-from toolcase.runtime import production
-from toolcase.testing import Fail, Hang, Script, current_clock
+from toolcase import BudgetSpec, ExecutionContext, Registry, Stage, ToolFailed, Unavailable
+from toolcase.runtime import MetricsMiddleware, production
+from toolcase.testing import Fail, Give, Hang, Script, current_clock
 
 
 def hosting(script, **settings):
@@ -17,10 +17,13 @@ def hosting(script, **settings):
 def test_stands_in_its_sensible_order():
     around = hosting(Script(Hang())).around("t")
 
-    assert [str(entry).split("(")[0] for entry in around[Stage.OBSERVE]] == ["LoggingMiddleware"]
+    names = {stage: [type(entry).__name__ for entry in found] for stage, found in around.items()}
+    assert names[Stage.OBSERVE] == ["TracingMiddleware", "MetricsMiddleware", "LoggingMiddleware"]
+    assert names[Stage.GUARD] == ["BudgetMiddleware"]
     assert [str(entry) for entry in around[Stage.ACT]] == [
         "TimeoutMiddleware(120 s)",
         "RetryMiddleware(3 attempts)",
+        "CircuitBreakerMiddleware(50 % of 10 calls, then 30 s)",
         "TimeoutMiddleware(30 s)",
     ]
 
@@ -59,6 +62,42 @@ async def test_a_tool_that_is_down_is_not_asked_three_times_for_ever():
         await registry.execute("t")
 
     assert len(script.starts) <= 100 + 10 + 20
+
+
+async def test_a_tool_that_keeps_failing_is_left_alone():
+    registry = hosting(Script(Fail(RuntimeError("down"))))
+
+    codes = [(await registry.execute("t")).error.code for _ in range(11)]
+
+    assert codes == ["TOOL_FAILED"] * 10 + ["CIRCUIT_OPEN"]
+
+
+@pytest.mark.parametrize("answer", [ValueError("no date"), KeyError("nobody"), ToolFailed("not today")])
+async def test_a_tool_that_answers_with_an_error_is_asked_again(answer):
+    registry = hosting(Script(Fail(answer)))
+
+    codes = {(await registry.execute("t")).error.code for _ in range(20)}
+
+    assert codes == {"TOOL_FAILED"}
+
+
+async def test_a_run_is_kept_to_its_budget():
+    registry = hosting(Script(Give(1)))
+    run = ExecutionContext(run_id="run", budgets=BudgetSpec(max_tool_calls=1))
+
+    results = [await registry.execute("t", context=run) for _ in range(2)]
+
+    assert [result.ok for result in results] == [True, False]
+    assert results[1].error.code == "BUDGET_EXCEEDED"
+
+
+async def test_its_calls_are_counted_where_the_host_can_read_it():
+    metrics = MetricsMiddleware()
+    registry = hosting(Script(Give(1)), metrics=metrics)
+
+    await registry.execute("t")
+
+    assert metrics.snapshot()["t"].ok == 1
 
 
 async def test_two_registries_share_no_budget():

@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from toolcase import Call, Registry, ToolResult, tool
-from toolcase.runtime import production
+from toolcase.runtime import MetricsMiddleware, production
 
 EVERY = 20
 """Of so many calls in a row one hangs, one is cancelled, two fail, and the rest are well."""
@@ -41,6 +41,8 @@ class Burst(msgspec.Struct, kw_only=True):
     """As those who made the calls saw them."""
     logged: dict[str, int]
     """As the records of the log say it."""
+    measured: dict[str, int]
+    """As the metrics have them."""
     left: dict[str, int]
     """What is there after the burst and was not there before it."""
     memory_bytes: int
@@ -53,6 +55,8 @@ class Burst(msgspec.Struct, kw_only=True):
             found.append(f"outcomes {self.outcomes}, expected {expected(self.calls)}")
         if self.logged != self.outcomes:
             found.append(f"the log has {self.logged}, the callers saw {self.outcomes}")
+        if self.measured != self.outcomes:
+            found.append(f"the metrics have {self.measured}, the callers saw {self.outcomes}")
         return found
 
 
@@ -107,7 +111,8 @@ async def burst(backend: str, calls: int) -> Burst:
     # Ten thousand calls that begin in one turn of the loop keep it busy for more than a second.
     registry = Registry(stall_seconds=math.inf)
     registry.add(work)
-    registry.use(production(attempts=ATTEMPTS, attempt_seconds=ATTEMPT_SECONDS))
+    metrics = MetricsMiddleware()
+    registry.use(production(attempts=ATTEMPTS, attempt_seconds=ATTEMPT_SECONDS, metrics=metrics))
     async with registry:
         async with anyio.create_task_group() as tasks:
             for number in range(calls):
@@ -119,6 +124,8 @@ async def burst(backend: str, calls: int) -> Burst:
     seconds = time.perf_counter() - began
     started = sum(result.attempts for result in results)
     outcomes.update("ok" if result.error is None else result.error.code.value for result in results)
+    seen = metrics.snapshot()["work"]
+    measured = {"ok": seen.ok, "cancelled": seen.cancelled, **seen.errors}
     del registry, work, one
     leavers.clear()
     results.clear()
@@ -132,6 +139,7 @@ async def burst(backend: str, calls: int) -> Burst:
         most_at_once=most,
         outcomes=dict(sorted((what, number) for what, number in outcomes.items() if number)),
         logged=dict(sorted(logged.items())),
+        measured=dict(sorted(measured.items())),
         left={**left, "calls in flight": inflight, "tools running": running, "busy threads": busy},
         memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         * (1 if sys.platform == "darwin" else 1024),

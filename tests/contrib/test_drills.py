@@ -15,6 +15,7 @@ GOOD = Burst(
     most_at_once=EVERY,
     outcomes=expected(EVERY),
     logged=expected(EVERY),
+    measured=expected(EVERY),
     left={"tasks": 0},
     memory_bytes=2**20,
 )
@@ -39,8 +40,9 @@ async def test_ten_thousand_calls_at_once_are_counted_once_and_leave_nothing(bac
     ("change", "said"),
     [
         ({"left": {"tasks": 2}}, "2 tasks left over"),
-        ({"outcomes": {}, "logged": {}}, "outcomes {}, expected {'TIMEOUT': 1"),
+        ({"outcomes": {}, "logged": {}, "measured": {}}, "outcomes {}, expected {'TIMEOUT': 1"),
         ({"logged": {"ok": 3}}, "the log has {'ok': 3}, the callers saw"),
+        ({"measured": {"ok": 3}}, "the metrics have {'ok': 3}, the callers saw"),
     ],
 )
 def test_the_drill_notices(change, said):

@@ -2,3 +2,4 @@
 
 from toolcase.middleware.breaker.breaker import CircuitBreakerMiddleware as CircuitBreakerMiddleware
 from toolcase.middleware.breaker.circuit import CircuitState as CircuitState
+from toolcase.middleware.breaker.failures import of_the_tool as of_the_tool
