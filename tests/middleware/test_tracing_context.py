@@ -126,6 +126,19 @@ class TestParents:
         assert trace.format_span_id(after) == span.span_id
         assert parents(tracing) == [("request", None), ("t", "request"), ("t", "request")]
 
+    async def test_after_a_call_of_which_an_observer_outside_handed_on_a_copy_none_is_left(self, tracing):
+        async def copies(call, inner):
+            return await inner(call.copy())
+
+        copies.stage = Stage.OBSERVE
+        registry = Registry()
+        registry.use(copies, TracingMiddleware(tracing.provider))
+        registry.add(Script(Give(1)).tool("t"))
+
+        await registry.call("t")
+
+        assert not trace.get_current_span().get_span_context().is_valid
+
 
 class TestIds:
     """The context of a call has the ids of its span."""

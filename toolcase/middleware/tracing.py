@@ -90,8 +90,10 @@ class TracingMiddleware:
                 span.set_attribute(names.RESULT, self._shown(call, value))
             return value
         finally:
-            # Closed from outside, after its loop had gone, it is in another context: nothing to put back.
-            if running.get() is call:
+            # Closed from outside, after its loop had gone, it is in another context: nothing to put back. Who is
+            # outside us may have handed on a copy, and so it is the info that tells whose context this is.
+            now = running.get()
+            if now is not None and now.info is call.info:
                 current.detach(token)
             if span.is_recording():
                 span.set_attribute(names.ATTEMPTS, call.info.attempts)
