@@ -121,7 +121,7 @@ async def test_waits_for_its_turn_in_the_order_of_calling():
     results = await at_once(registry, 5)
 
     assert [result.value for result in results] == [0, 0.5, 1, 1.5, 2]
-    assert recorder.records[0].events == []
+    assert [event.waited for event in recorder.records[0].events] == [0]
 
 
 async def test_waits_no_longer_than_it_may():
@@ -312,6 +312,16 @@ async def test_observers_are_told_who_waits_and_for_how_long():
     ]
 
 
+@pytest.mark.parametrize("wait", [False, True])
+async def test_observers_are_told_of_who_need_not_wait(wait):
+    limit = RateLimitMiddleware(2, wait=wait)
+    registry, recorder, _ = limited(limit)
+
+    await registry.call("t")
+
+    assert recorder.records[0].events == [CallAdmitted(tool="t", middleware=limit, waited=0)]
+
+
 async def test_observers_are_told_of_a_refusal():
     limit = RateLimitMiddleware(1, burst=1)
     registry, recorder, _ = limited(limit)
@@ -384,6 +394,8 @@ def test_shows_its_rate():
         ({"wait": None}, TypeError, "wait must be a number, got None"),
         ({"key": "tool"}, TypeError, "key must be a function of a call, got 'tool'"),
         ({"cost": 3}, TypeError, "cost must be a function of a call, got 3"),
+        ({"key": anyio.sleep}, TypeError, "key must be a plain `def`, got <function sleep"),
+        ({"cost": anyio.sleep}, TypeError, "cost must be a plain `def`, got <function sleep"),
         ({"max_keys": 0}, ValueError, "max_keys must be at least 1, got 0"),
         ({"max_waiting": -1}, ValueError, "max_waiting must be at least 0, got -1"),
     ],

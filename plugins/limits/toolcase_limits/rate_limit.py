@@ -74,6 +74,8 @@ class RateLimitMiddleware:
             raise
         if wait is not None:
             await self._wait(call, bucket, cost)
+        elif call.observed:
+            call.notify(CallAdmitted(tool=call.name, middleware=self, waited=0.0))
         return await inner(call)
 
     def _ask(self, call: Call, buckets: Buckets) -> tuple[Bucket, int, float | None]:
