@@ -90,8 +90,8 @@ class TracingMiddleware:
                 span.set_attribute(names.RESULT, self._shown(call, value))
             return value
         finally:
-            # Closed from outside, after its loop had gone, it is in another context: nothing to put back. Who is
-            # outside us may have handed on a copy, and so it is the info that tells whose context this is.
+            # Closed from outside, after its loop had gone, it is in another context: nothing to put back. It is
+            # the info that tells whose this is, because an observer outside may have handed on a copy.
             now = running.get()
             if now is not None and now.info is call.info:
                 current.detach(token)
