@@ -194,6 +194,21 @@ class TestIds:
         (found,) = seen
         assert (found.scope_id, found.metadata, found.idempotency_key) == ("acme", {"a": 1}, "k")
 
+    async def test_of_a_trace_that_is_not_recorded_it_says_so_to_who_goes_on_with_it(self):
+        registry = Registry()
+
+        @registry.tool
+        async def tells(context: ExecutionContext) -> ExecutionContext:
+            return context
+
+        with configure_tracing("memory", set_global=False, sample_ratio=0) as tracing:
+            registry.use(TracingMiddleware(tracing.provider))
+
+            result = await registry.execute("tells")
+            await registry.execute("tells", context=result.value)
+
+            assert tracing.spans == ()
+
 
 class TestCallers:
     """The host's ids are the parent of a call that has no other."""
