@@ -14,7 +14,7 @@ import anyio
 from toolcase import Call, Inner, Stage
 from toolcase.events import MiddlewareFailed
 from toolcase_cache.events import CacheHit, CacheMissed, ValueNotKept
-from toolcase_cache.key import FOLLOWS, Key, key_of
+from toolcase_cache.key import RUN, Key, key_of
 from toolcase_cache.settings import patterns, seconds
 from toolcase_cache.store import CacheStore, Kept, MemoryCache
 
@@ -80,10 +80,11 @@ class CacheMiddleware:
             return found.value
         self._state.misses += 1
         call.notify(CacheMissed(tool=call.name))
-        clearings = self._state.clearings
+        call.state[self] = self._state.clearings
         value = await inner(call)
-        # A follower's value is kept by the call that it followed; one from before a clearing by nobody.
-        if not call.state.pop(FOLLOWS, False) and clearings == self._state.clearings:
+        # A value that several calls have is kept by one of them; that of a run from before a clearing by none.
+        begun = call.state.pop(RUN, call.state)
+        if begun is not None and begun.get(self) == self._state.clearings:
             await self._keep(call, key, value)
         return value
 

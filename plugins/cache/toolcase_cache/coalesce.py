@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from toolcase import Call, Inner, Stage
 from toolcase_cache.events import CallCoalesced
 from toolcase_cache.flight import Flight, NotShared
-from toolcase_cache.key import FOLLOWS, Key, key_of
+from toolcase_cache.key import RUN, Key, key_of
 from toolcase_cache.settings import count, patterns
 
 
@@ -56,7 +56,7 @@ class CoalesceMiddleware:
                 break
             if outcome is not NotShared.AGAIN:
                 return outcome
-        call.state[FOLLOWS] = False
+        call.state.pop(RUN, None)
         return await inner(call)
 
     @property

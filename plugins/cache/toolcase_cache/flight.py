@@ -18,7 +18,7 @@ from toolcase import BackgroundTask, Call, Inner, remaining, shielded
 from toolcase.events import Event
 from toolcase.runtime import Detached
 from toolcase_cache.events import FlightFailed
-from toolcase_cache.key import FOLLOWS
+from toolcase_cache.key import RUN
 from toolcase_cache.twin import twin
 
 NOBODY_WAITS = "nobody waits for it any more"
@@ -78,7 +78,6 @@ class Flight:
         """The value for this call, or the error raised; `NotShared` where there is none for it."""
         waiter = _Waiter(call)
         self._waiters[waiter] = None
-        call.state[FOLLOWS] = self._task is not None
         try:
             await self._ended(call)
             return self._outcome_of(waiter)
@@ -151,7 +150,9 @@ class Flight:
     def _outcome_of(self, waiter: _Waiter) -> Any:
         if not self._landed:
             return NotShared.AGAIN
-        if self._stands_for_it(waiter):
+        ours = self._stands_for_it(waiter)
+        waiter.call.state[RUN] = self._run.call.state if ours else None
+        if ours:
             self._taker = waiter
             return self._taken(among=len(self._waiters))
         if self._error is None:
