@@ -82,7 +82,7 @@ class CacheMiddleware:
         call.notify(CacheMissed(tool=call.name))
         call.state[self] = self._state.clearings
         value = await inner(call)
-        # A value that several calls have is kept by one of them; that of a run from before a clearing by none.
+        # What several calls have is kept by one of them, and what was begun before a clearing by none.
         begun = call.state.pop(RUN, call.state)
         if begun is not None and begun.get(self) == self._state.clearings:
             await self._keep(call, key, value)

@@ -78,6 +78,7 @@ class Flight:
         """The value for this call, or the error raised; `NotShared` where there is none for it."""
         waiter = _Waiter(call)
         self._waiters[waiter] = None
+        self._run.joined(call)
         try:
             await self._ended(call)
             return self._outcome_of(waiter)
@@ -185,6 +186,7 @@ class Flight:
             own.attempts += run.attempts - self._attempts_told
             self._attempts_told = run.attempts
         del self._waiters[waiter]
+        self._run.left(waiter.call)
         if not self._waiters:
             self._close()
             self._value = self._error = self._traceback = None

@@ -28,7 +28,7 @@ MOST_VALUES = 10_000
 DEPTH = 100
 
 RUN = "toolcase_cache.run"
-"""In the state of a call: that of the shared run whose value it has; None if another call has the same one."""
+"""In the state of a call: that of the shared run whose value it has; None if another one keeps that."""
 
 _OF_ONE_CALL = frozenset({"trace_id", "span_id", "parent_span_id"})
 _UNORDERED = (set, frozenset, dict, MappingProxyType)
