@@ -42,9 +42,9 @@ class Permits:
     The lowest priority goes first, and among equals who came first. A permit that is given back goes straight
     to who is next, so that nobody gets in between: while anybody waits, no permit is free.
 
-    A call that holds a permit lends it to a call that is made inside it, or to the shared run that such a call
-    has joined, to one at a time: else the two could wait for each other for ever. What runs and does not wait
-    for a call inside it is never above `limit`.
+    A call that holds a permit lends it to a call that is made inside it, or to the shared run that such a one
+    has joined, to one at a time: else the two could wait for each other for ever. What runs, and waits for no
+    call inside it, is never above `limit`.
 
     Without a lock: it belongs to one event loop, and nothing here awaits between a look and what rests on it.
     """
