@@ -43,7 +43,7 @@ class Flight:
     run before the observers, and is given the outcome itself; the others are given copies.
     """
 
-    def __init__(self, call: Call, inner: Inner, over: Callable[[], None]) -> None:
+    def __init__(self, call: Call, inner: Inner, over: Callable[[Flight], None]) -> None:
         """For this call, with which it begins; `over` is called once, when none is to join it any more."""
         # What the first caller does to its arguments once it has gone is not to be seen here.
         self._run = Detached(call.with_own_arguments(), patience=self._patience, notify=self._notify)
@@ -194,7 +194,7 @@ class Flight:
     def _close(self) -> None:
         if self._open:
             self._open = False
-            self._over()
+            self._over(self)
 
 
 class _Waiter:
