@@ -40,6 +40,7 @@ class _State:
     hits: int = 0
     misses: int = 0
     failures: int = 0
+    rests_since: float = math.inf
     rests_until: float = -math.inf
     clearings: int = 0
 
@@ -116,13 +117,14 @@ class CacheMiddleware:
     async def _asked(self, call: Call, ask: Callable[[], Awaitable[T]]) -> T | None:
         """What the store says; None where it failed, or did so a short while ago."""
         state, now = self._state, call.host.clock.monotonic()
-        if now < state.rests_until:
+        if state.rests_since <= now < state.rests_until:  # a clock that went back is another loop's
             return None
         try:
             with anyio.fail_after(STORE_SECONDS):
                 return await ask()
         except Exception as error:  # noqa: BLE001  foreign code, and the call does not need it
             state.failures += 1
-            state.rests_until = call.host.clock.monotonic() + REST_SECONDS
+            state.rests_since = call.host.clock.monotonic()
+            state.rests_until = state.rests_since + REST_SECONDS
             call.host.report(MiddlewareFailed(tool=call.name, middleware=self, error=error))
             return None
