@@ -146,7 +146,7 @@ def test_law_27_trials_that_never_end_do_not_keep_it_from_being_closed(drawn, ji
     circuit, now = Circuit(CircuitRules(**drawn, random=lambda: jitter)), 0.0
     while circuit.state == "closed":
         circuit.fail(circuit.admit(now), now, "OSError")
-    assert all([circuit.admit(circuit.until) for _ in range(drawn["half_open_permits"])])
+    assert all(circuit.admit(circuit.until) for _ in range(drawn["half_open_permits"]))
     assert circuit.admit(circuit.until) is None
 
     now = circuit.until + 1_000.0
