@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from inspect import iscoroutinefunction
 
 
@@ -12,6 +13,8 @@ def positive(value: float, setting: str, mend: str = "") -> float:
         raise TypeError(f"{setting} must be a number, got {value!r}")
     if not value > 0:
         raise ValueError(f"{setting} must be above 0, got {value!r}{mend}")
+    if math.inf > value > sys.float_info.max:  # a whole number, which no clock can be told
+        raise ValueError(f"{setting} must be at most {sys.float_info.max}, or math.inf, got one above that")
     return value
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from toolcase.call import Call, Inner, Stage
+from toolcase.clock import count
 from toolcase.errors import CircuitOpen, ToolError, lone
 from toolcase.events import CallRejected, CircuitChanged, MiddlewareFailed, log_fault
 from toolcase.keyed import MOST_KEYS, Key
@@ -50,7 +51,8 @@ class CircuitBreakerMiddleware(CircuitRules):
             function = getattr(self, setting)
             if function is not None and (not callable(function) or inspect.iscoroutinefunction(function)):
                 raise TypeError(f"{setting} takes a plain function, got {function!r}")
-        circuits, sharing = Circuits(self, self.max_keys, self.on_change), None
+        most = count(self.max_keys, "max_keys")
+        circuits, sharing = Circuits(self, most, self.on_change), None
         if self.shared is not None:
             sharing = Sharing(self.shared, circuits, self.refresh_seconds, self.max_keys)
         object.__setattr__(self, "_counted", predicate(self.counts))
