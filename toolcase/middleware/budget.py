@@ -222,13 +222,10 @@ class _Run:
 
 def _asked(call: Call) -> BudgetSpec | None:
     """The budget in the call's context, without making a context for a call that needs none otherwise."""
-    around: Call | None = call
-    while around is not None:
-        context = around.info._context or around._context
-        if context is not None:
-            return context.budgets
-        around = around.parent  # whose context a child call has
-    return None
+    context = call.info._context or call._context
+    if context is None:  # a child call has that of the call around it
+        return None if call.parent is None else _asked(call.parent)
+    return context.budgets
 
 
 def _is_leaf(call: Call) -> bool:
