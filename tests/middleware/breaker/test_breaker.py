@@ -669,6 +669,10 @@ class TestSettings:
     def test_says_in_short_what_it_is(self, settings, text):
         assert str(CircuitBreakerMiddleware(**settings)) == f"CircuitBreakerMiddleware({text})"
 
+    def test_they_are_given_by_name(self):
+        with pytest.raises(TypeError, match="positional"):
+            CircuitBreakerMiddleware(0.5)
+
     def test_two_with_equal_settings_are_two(self):
         assert CircuitBreakerMiddleware() != CircuitBreakerMiddleware()
 

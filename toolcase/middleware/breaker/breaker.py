@@ -111,7 +111,7 @@ class CircuitBreakerMiddleware(CircuitRules):
                 error = self._circuits.full(key)
             else:
                 before = circuit.state
-                ticket = circuit.admit(now, own if own is not None and own < math.inf else 0.0)
+                ticket = circuit.admit(now, math.inf if own is None else own)
                 if circuit.state is not before:
                     change = self._circuits.changed(key, circuit, before)
                 if ticket is not None:
