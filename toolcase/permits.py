@@ -70,7 +70,7 @@ class Permits:
 
     def take(self, call: Call) -> Permit | None:
         """A permit, if there is one at once: lent by the call around, or a free one."""
-        lender = self._around(call) if call.parent is not None and self._held else None
+        lender = self._around(call)
         if lender is not None and lender.borrower is None:
             return self._give(call, lender)
         if self.running >= self.limit:
@@ -78,7 +78,7 @@ class Permits:
         self.running += 1
         return self._give(call)
 
-    async def wait(self, call: Call, *, priority: int = 0, seconds: float = math.inf) -> Permit:
+    async def wait(self, call: Call, priority: int = 0, seconds: float = math.inf) -> Permit:
         """A permit, when it is this call's turn, where `take` has just given none.
 
         ToolTimeout of the kind "queue" after `seconds`.
@@ -109,7 +109,9 @@ class Permits:
         elif lender is not None:
             lender.borrower = None
             self._hand_over(lender)
-        elif self.running > self.limit or not (self.waiting and self._hand_over()):
+        elif self.waiting and self.running <= self.limit:
+            self._hand_over()
+        else:
             self.running -= 1
 
     def holds(self, call: Call) -> bool:
@@ -134,16 +136,15 @@ class Permits:
             lender.borrower = permit
         return permit
 
-    def _hand_over(self, lender: Permit | None = None) -> bool:
-        """Give a permit to whose turn it is, with a lender among those it can lend to; False for nobody."""
+    def _hand_over(self, lender: Permit | None = None) -> None:
+        """Give a permit to whose turn it is, with a lender among those it can lend to, if there are any."""
         for priority in sorted(self._lines):
             for waiter in self._lines[priority]:
                 if lender is None or self._around(waiter.call) is lender:
                     self._leave(waiter)
                     waiter.permit = self._give(waiter.call, lender)
                     waiter.turn.set()
-                    return True
-        return False
+                    return
 
     def _leave(self, waiter: _Waiter) -> None:
         line = self._lines[waiter.priority]

@@ -1,6 +1,7 @@
 """A limited tool: what starts, what waits, what is refused, and what observers are told."""
 
 import math
+from dataclasses import FrozenInstanceError
 
 import anyio
 import pytest
@@ -304,6 +305,7 @@ async def test_observers_are_told_who_waits_and_for_how_long():
     limit = RateLimitMiddleware(2, burst=1, wait=True)
     registry, recorder, _ = limited(limit)
 
+    await anyio.sleep(60)  # or a moment would be as good as a duration
     await at_once(registry, 2)
 
     assert recorder.records[1].events == [
@@ -360,12 +362,31 @@ def test_acts():
     assert RateLimitMiddleware.stage is Stage.ACT
 
 
-def test_two_are_two():
-    assert RateLimitMiddleware(1) != RateLimitMiddleware(1)
+@pytest.mark.parametrize("rate", [1, math.inf])
+def test_two_are_two(rate):
+    assert RateLimitMiddleware(rate) != RateLimitMiddleware(rate)
+
+
+def test_takes_only_the_rate_without_its_name():
+    with pytest.raises(TypeError, match="positional"):
+        RateLimitMiddleware(1, 60.0)
+
+
+def test_does_not_change_and_takes_no_misspelt_setting():
+    with pytest.raises(FrozenInstanceError):
+        RateLimitMiddleware(1).rate = 2
+    assert not hasattr(RateLimitMiddleware(1), "__dict__")
 
 
 def test_shows_its_rate():
     assert str(RateLimitMiddleware(100, per=60.0)) == "RateLimitMiddleware(100 in 60 s)"
+
+
+def test_shows_its_settings_and_what_they_are_where_nobody_says():
+    assert repr(RateLimitMiddleware(5, key=len)) == (
+        "RateLimitMiddleware(rate=5, per=1.0, burst=None, wait=False, "
+        "key=<built-in function len>, cost=None, max_keys=10000, max_waiting=1000)"
+    )
 
 
 @pytest.mark.parametrize(
