@@ -4,6 +4,7 @@ from toolcase.compose import Stack as Stack
 from toolcase.compose import compose as compose
 from toolcase.detached import Detached as Detached
 from toolcase.keyed import Keyed as Keyed
+from toolcase.keyed import OneLoop as OneLoop
 from toolcase.keyed import by_principal as by_principal
 from toolcase.keyed import by_scope as by_scope
 from toolcase.keyed import by_tool as by_tool

@@ -445,6 +445,14 @@ class TestSettings:
         with pytest.raises(TypeError, match="priority must be a function from a call to a number, got 5"):
             BulkheadMiddleware(1, priority=5)
 
+    @pytest.mark.parametrize("setting", ["key", "priority"])
+    def test_refuses_an_async_function_whose_every_answer_would_be_another_key(self, setting):
+        async def asks(call):
+            return 1
+
+        with pytest.raises(TypeError, match=f"{setting} must be a plain `def`, got <function .*asks"):
+            BulkheadMiddleware(1, **{setting: asks})
+
     def test_shows_its_limit(self):
         assert str(BulkheadMiddleware(2)) == "BulkheadMiddleware(2 at once)"
         assert repr(BulkheadMiddleware(2, queue=0)).startswith("BulkheadMiddleware(limit=2, queue=0, ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Hashable
 from dataclasses import KW_ONLY, dataclass, field, replace
+from inspect import iscoroutinefunction
 from typing import Any, ClassVar, Self
 
 from toolcase.bulkhead import KeyedPermits, Priority, run_within
@@ -50,6 +51,10 @@ class BulkheadMiddleware:
             raise TypeError(f"priority must be a function from a call to a number, got {self.priority!r}")
         if not callable(self.key):
             raise TypeError(f"key must be a function of a call, such as by_tool, got {self.key!r}")
+        for setting in ("key", "priority"):
+            function = getattr(self, setting)
+            if iscoroutinefunction(function):  # each answer would be a key of its own, and nothing a limit
+                raise TypeError(f"{setting} must be a plain `def`, got {function!r}")
         object.__setattr__(self, "_permits", KeyedPermits(count(self.max_keys, "max_keys")))
 
     def __str__(self) -> str:

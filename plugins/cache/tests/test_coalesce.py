@@ -318,6 +318,38 @@ async def test_the_cache_keeps_the_value_of_a_run_once():
     assert (store.puts, len(script.starts)) == (1, 1)
 
 
+async def left_by_the_first(registry, meanwhile=anyio.lowlevel.checkpoint) -> None:
+    """One call that leaves after half a second, and one that follows it to the end."""
+    async with anyio.create_task_group() as tasks:
+        with anyio.move_on_after(0.5):
+            tasks.start_soon(lambda: follow(registry, meanwhile))
+            await registry.call("t")
+
+
+async def follow(registry, meanwhile) -> None:
+    await anyio.sleep(0.25)
+    await meanwhile()
+    assert await registry.call("t") == "first"
+
+
+async def test_the_cache_keeps_the_value_of_a_run_that_the_first_call_has_left():
+    script = Script(Give("first", after=1), Give("second"))
+    registry = host(script, CacheMiddleware(60), CoalesceMiddleware())
+
+    await left_by_the_first(registry)
+
+    assert (await registry.call("t"), len(script.starts)) == ("first", 1)
+
+
+async def test_the_cache_keeps_no_value_of_a_run_from_before_a_clearing():
+    script, cache = Script(Give("first", after=1), Give("second")), CacheMiddleware(60)
+    registry = host(script, cache, CoalesceMiddleware())
+
+    await left_by_the_first(registry, cache.clear)
+
+    assert (await registry.call("t"), len(script.starts)) == ("second", 2)
+
+
 async def test_what_a_follower_ran_alone_the_cache_keeps():
     script = Script(Give(threading.Lock(), after=1), Give(7))
     registry = host(script, CacheMiddleware(60), CoalesceMiddleware())

@@ -18,7 +18,7 @@ from toolcase import BackgroundTask, Call, Inner, remaining, shielded
 from toolcase.events import Event
 from toolcase.runtime import Detached
 from toolcase_cache.events import FlightFailed
-from toolcase_cache.key import FOLLOWS
+from toolcase_cache.key import RUN
 from toolcase_cache.twin import twin
 
 NOBODY_WAITS = "nobody waits for it any more"
@@ -43,7 +43,7 @@ class Flight:
     run before the observers, and is given the outcome itself; the others are given copies.
     """
 
-    def __init__(self, call: Call, inner: Inner, over: Callable[[], None]) -> None:
+    def __init__(self, call: Call, inner: Inner, over: Callable[[Flight], None]) -> None:
         """For this call, with which it begins; `over` is called once, when none is to join it any more."""
         # What the first caller does to its arguments once it has gone is not to be seen here.
         self._run = Detached(call.with_own_arguments(), patience=self._patience, notify=self._notify)
@@ -78,7 +78,7 @@ class Flight:
         """The value for this call, or the error raised; `NotShared` where there is none for it."""
         waiter = _Waiter(call)
         self._waiters[waiter] = None
-        call.state[FOLLOWS] = self._task is not None
+        self._run.joined(call)
         try:
             await self._ended(call)
             return self._outcome_of(waiter)
@@ -151,7 +151,9 @@ class Flight:
     def _outcome_of(self, waiter: _Waiter) -> Any:
         if not self._landed:
             return NotShared.AGAIN
-        if self._stands_for_it(waiter):
+        ours = self._stands_for_it(waiter)
+        waiter.call.state[RUN] = self._run.call.state if ours else None
+        if ours:
             self._taker = waiter
             return self._taken(among=len(self._waiters))
         if self._error is None:
@@ -184,6 +186,7 @@ class Flight:
             own.attempts += run.attempts - self._attempts_told
             self._attempts_told = run.attempts
         del self._waiters[waiter]
+        self._run.left(waiter.call)
         if not self._waiters:
             self._close()
             self._value = self._error = self._traceback = None
@@ -191,7 +194,7 @@ class Flight:
     def _close(self) -> None:
         if self._open:
             self._open = False
-            self._over()
+            self._over(self)
 
 
 class _Waiter:

@@ -67,7 +67,7 @@ class MemoryCache:
         entry = self._entries.get(key)
         if entry is None:
             return None
-        if entry.expires <= clock.monotonic():
+        if not entry.since <= clock.monotonic() < entry.expires:  # a clock that went back is another loop's
             self._drop(key)
             return None
         self._entries.move_to_end(key)
@@ -80,7 +80,8 @@ class MemoryCache:
         size = 0 if self.max_bytes == math.inf else weight(value, self.max_bytes)
         if size > self.max_bytes:
             return
-        self._entries[key] = _Entry(value, clock.monotonic() + ttl_seconds, size)
+        now = clock.monotonic()
+        self._entries[key] = _Entry(value, now, now + ttl_seconds, size)
         self.bytes += size
         while len(self._entries) > self.max_entries or self.bytes > self.max_bytes:
             self._drop(next(iter(self._entries)))
@@ -97,6 +98,7 @@ class MemoryCache:
 
 class _Entry(NamedTuple):
     value: Any
+    since: float
     expires: float
     size: int
 

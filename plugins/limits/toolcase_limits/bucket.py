@@ -90,21 +90,26 @@ class Bucket:
 
     async def wait(self, cost: int, monotonic: Callable[[], float]) -> None:
         """Wait for one's turn and take tokens then. Who is cancelled takes none, and those behind move up."""
-        first = anyio.Event()
-        self._queue.append(first)
+        first, queue = anyio.Event(), self._queue
+        queue.append(first)
         self._queued += cost
         try:
-            if self._queue[0] is not first:
+            if queue[0] is not first:
                 await first.wait()
             now = monotonic()
             while not self._take(cost, now):  # again only where the loop wakes us a moment early
                 await anyio.sleep(self._flow.until(self._due(cost, now), now))
                 now = monotonic()
         finally:
-            self._queue.remove(first)
-            self._queued -= cost
-            if self._queue:
-                self._queue[0].set()
+            queue.remove(first)
+            if queue is self._queue:
+                self._queued -= cost
+                if queue:
+                    queue[0].set()
+
+    def forget_who_waits(self) -> None:
+        """Their loop has gone."""
+        self._queue, self._queued = deque(), 0
 
     def _take(self, cost: int, now: float) -> bool:
         if self._due(cost, now) > self._flow.at(now):
@@ -115,7 +120,8 @@ class Bucket:
     def _due(self, cost: int, now: float) -> int:
         """When so many tokens will be there, in parts, if nobody else takes any."""
         at = self._flow.at(now)
-        missing_until = at if self._full_at is None else max(self._full_at, at)
+        # An empty bucket is full at `at + full`; later only by a clock that went back: that of another loop.
+        missing_until = at if self._full_at is None else min(max(self._full_at, at), at + self._flow.full)
         return missing_until + cost * self._flow.token - self._flow.full
 
 
@@ -135,3 +141,13 @@ class Buckets:
         """That of this key; None where there is no room for one more."""
         self._now = now
         return self._kept.get(key)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anybody waits at any of them."""
+        return any(bucket.waiting for _, bucket in self._kept)
+
+    def forget_who_waits(self) -> None:
+        """Their loop has gone; what was taken stays taken."""
+        for _, bucket in self._kept:
+            bucket.forget_who_waits()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from inspect import iscoroutinefunction
 
 
 def positive(value: float, setting: str, mend: str = "") -> float:
@@ -31,6 +32,8 @@ def count(value: int, setting: str, *, least: int = 1) -> int:
 
 
 def function(value: object, setting: str) -> None:
-    """An error unless `value` can be called."""
+    """An error unless `value` can be called, and answers at once."""
     if not callable(value):
         raise TypeError(f"{setting} must be a function of a call, got {value!r}")
+    if iscoroutinefunction(value):  # each answer would be a key of its own, and nothing a limit
+        raise TypeError(f"{setting} must be a plain `def`, got {value!r}")

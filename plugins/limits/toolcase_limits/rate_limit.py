@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from toolcase import Call, Inner, Overloaded, RateLimited, Stage, ToolError, remaining
 from toolcase.events import CallAdmitted, CallRejected, CallWaiting
-from toolcase.runtime import by_tool
+from toolcase.runtime import OneLoop, by_tool
 from toolcase_limits.bucket import Bucket, Buckets, Flow
 from toolcase_limits.checks import count, finite, function, positive
 
@@ -44,6 +44,7 @@ class RateLimitMiddleware:
     stage: ClassVar[Stage] = Stage.ACT
     _buckets: Buckets | None = field(init=False, repr=False)
     """None where nothing is limited. Only the loop's thread touches it, and awaits nothing meanwhile."""
+    _loop: OneLoop = field(default_factory=OneLoop, init=False, repr=False)
 
     def __post_init__(self) -> None:
         positive(self.rate, "rate", "; leave the middleware out, or use math.inf, for no limit")
@@ -75,6 +76,8 @@ class RateLimitMiddleware:
             raise
         if wait is not None:
             await self._wait(call, bucket, cost)
+        elif call.observed:
+            call.notify(CallAdmitted(tool=call.name, middleware=self, waited=0.0))
         return await inner(call)
 
     def _ask(self, call: Call, buckets: Buckets) -> tuple[Bucket, int, float | None]:
@@ -88,6 +91,8 @@ class RateLimitMiddleware:
                 "ask for less at a time (the host can raise burst)",
                 retryable=False,
             )
+        if self._loop.changed(call, waiting=lambda: buckets.waiting, whose=self):
+            buckets.forget_who_waits()
         now = call.host.clock.monotonic()
         bucket = buckets.get(self.key(call), now)
         if bucket is None:
