@@ -49,7 +49,7 @@ class LoggingMiddleware:
         except Exception as error:
             facts = {"tool": _name(call), **facts, **_failure(error, call, self.arguments)}
             if "exc_info" in facts and self.logger is None and not structlog.is_configured():
-                # What structlog does without a host's word may show the locals of each frame.
+                # Without a host's word structlog may show the locals of each frame, arguments and all.
                 facts["exception"] = traceback_of(facts.pop("exc_info"), call.host.secrets)
             log.log(logging.WARNING, "call.failed", **facts)
             raise
