@@ -63,6 +63,12 @@ def counts(permits):
 
 
 class TestTaking:
+    def test_without_a_size_there_are_none_and_nobody_may_wait(self):
+        permits = Permits()
+
+        assert (permits.limit, permits.queue) == (0, 0)
+        assert permits.take(a_call()) is None
+
     def test_there_are_as_many_as_the_limit_says(self):
         permits = Permits(2)
 
@@ -104,6 +110,11 @@ class TestTaking:
 
         assert permits.holds(call)
 
+    def test_no_two_are_equal(self):
+        permits, call = Permits(2), a_call()
+
+        assert permits.take(call) != permits.take(call)
+
 
 class TestWaiting:
     async def test_a_turn_comes_when_a_permit_is_given_back(self, permits):
@@ -135,8 +146,10 @@ class TestWaiting:
         permit = permits.take(a_call())
         async with anyio.create_task_group() as tasks:
             queue = Queue(permits, tasks)
-            for name, priority in {"late": 5, "usual": 0, "urgent": -1, "usual too": 0}.items():
-                await queue.join(name, priority=priority)
+            await queue.join("late", priority=1)
+            await queue.join("usual")
+            await queue.join("urgent", priority=-1)
+            await queue.join("usual too", priority=0)
 
             for name in ("urgent", "usual", "usual too", "late"):
                 await queue.give_back(permit)

@@ -82,7 +82,7 @@ class Permits:
         self.running += 1
         return self._give(call)
 
-    async def wait(self, call: Call, *, priority: int = 0, seconds: float = math.inf) -> Permit:
+    async def wait(self, call: Call, priority: int = 0, seconds: float = math.inf) -> Permit:
         """A permit, when it is this call's turn, where `take` has just given none.
 
         ToolTimeout of the kind "queue" after `seconds`.
@@ -114,7 +114,9 @@ class Permits:
         elif lender is not None:
             lender.borrower = None
             self._hand_over(lender)
-        elif self.running > self.limit or not (self.waiting and self._hand_over()):
+        elif self.waiting and self.running <= self.limit:
+            self._hand_over()
+        else:
             self.running -= 1
 
     def holds(self, call: Call) -> bool:
@@ -154,14 +156,13 @@ class Permits:
             lender.borrower = permit
         return permit
 
-    def _hand_over(self, lender: Permit | None = None) -> bool:
-        """Give a permit to whose turn it is, with a lender among those it can lend to; False for nobody."""
+    def _hand_over(self, lender: Permit | None = None) -> None:
+        """Give a permit to whose turn it is, with a lender among those it can lend to, if there are any."""
         for priority in sorted(self._lines):
             for waiter in self._lines[priority]:
                 if lender is None or lender in self._around(waiter.call):
                     self._admit(waiter, lender)
-                    return True
-        return False
+                    return
 
     def _leave(self, waiter: _Waiter) -> None:
         line = self._lines[waiter.priority]

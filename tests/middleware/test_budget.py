@@ -205,6 +205,18 @@ async def test_only_leaf_tools_count_as_tool_calls():
     assert await registry.call("both") == [False, False, False]
 
 
+async def test_a_combinator_may_be_called_where_no_tool_call_is_left():
+    leaf, registry = Script(Give(1)).tool("leaf"), Registry(context=RUN)
+    registry.use(BudgetMiddleware(BudgetSpec(max_tool_calls=0)))
+
+    async def tries() -> bool:
+        return (await registry.execute("leaf")).ok
+
+    registry.add(leaf, Tool(tries, ToolOptions(name="tries"), children=[leaf]))
+
+    assert await registry.call("tries") is False
+
+
 async def test_a_call_counts_once_however_often_it_is_tried():
     budget, registry, script = (
         BudgetMiddleware(BudgetSpec()),
@@ -449,11 +461,29 @@ async def test_a_child_call_ends_with_the_run_and_so_does_its_parent():
 
 async def test_tells_what_a_run_has_used_and_for_how_long():
     budget, registry = spending(tokens=3)
+    await anyio.sleep(5)
     await registry.call("spends")
     await anyio.sleep(7)
 
     assert budget.usage("r") == RunUsage(tokens=3, tool_calls=1, seconds=7.0)
     assert budget.usage("r", scope_id="other") is None
+
+
+def test_what_it_tells_is_a_record_that_says_nothing_of_itself_and_does_not_change():
+    usage = RunUsage()
+
+    assert usage == RunUsage(tokens=0, cost=0, turns=0, tool_calls=0, seconds=0.0)
+    with pytest.raises(TypeError, match="positional"):
+        RunUsage(5)
+    with pytest.raises(AttributeError):
+        usage.tool_calls = 5
+
+
+async def test_of_a_run_no_more_is_kept_than_its_fields():
+    budget, view = budgeted(Script(Give()), BudgetSpec())
+    await view.call("t")
+
+    assert [hasattr(run, "__dict__") for _, run in budget._runs] == [False]
 
 
 async def test_a_new_run_is_refused_where_there_is_no_room_and_the_others_go_on():
@@ -532,6 +562,15 @@ def test_stands_among_the_guards():
 
 def test_two_are_two():
     assert BudgetMiddleware() != BudgetMiddleware()
+
+
+def test_all_settings_but_the_limits_are_given_by_name():
+    with pytest.raises(TypeError, match="positional"):
+        BudgetMiddleware(None, 5)
+
+
+def test_its_repr_has_settings_alone():
+    assert repr(BudgetMiddleware()) == "BudgetMiddleware(limits=None, max_runs=10000, idle_seconds=inf)"
 
 
 @pytest.mark.parametrize(

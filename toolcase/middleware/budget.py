@@ -144,13 +144,13 @@ class _Run:
     idle_seconds: float
     key: tuple[str | None, ...] = ()
     clock: Clock = field(default_factory=SystemClock)
-    started: float = 0.0
+    started: float = field(init=False)
     """When its first call came."""
     rested: float | None = None
     """When its last call ended; None before."""
     inside: int = 0
     """How many calls are in flight."""
-    ending: bool = False
+    ending: bool = field(init=False)
     """Whether it ends with the last of these."""
     tool_calls: int = 0
     used: Usage = field(default_factory=Usage)
@@ -168,7 +168,7 @@ class _Run:
         """Whether it may be forgotten: also where no call of it was ever let in."""
         if self.inside:
             return False
-        return self.ending or self.rested is None or self.clock.monotonic() - self.rested >= self.idle_seconds
+        return self.rested is None or self.ending or self.clock.monotonic() - self.rested >= self.idle_seconds
 
     def enter(self, call: Call, spec: BudgetSpec) -> float:
         """Let a call in; gives the seconds that are left. BudgetExceeded where something is used up."""
@@ -192,7 +192,7 @@ class _Run:
     def _check(self, call: Call, spec: BudgetSpec, *, counted: bool) -> float:
         used, ran = self.used, self.seconds
         for limit, amount in (
-            ("max_tool_calls", self.tool_calls if counted else -1),
+            ("max_tool_calls", self.tool_calls if counted else -math.inf),
             ("max_tokens", used.tokens),
             ("max_cost", used.cost),
             ("max_turns", used.turns),
@@ -222,13 +222,10 @@ class _Run:
 
 def _asked(call: Call) -> BudgetSpec | None:
     """The budget in the call's context, without making a context for a call that needs none otherwise."""
-    around: Call | None = call
-    while around is not None:
-        context = around.info._context or around._context
-        if context is not None:
-            return context.budgets
-        around = around.parent  # whose context a child call has
-    return None
+    context = call.info._context or call._context
+    if context is None:  # a child call has that of the call around it
+        return None if call.parent is None else _asked(call.parent)
+    return context.budgets
 
 
 def _is_leaf(call: Call) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from inspect import iscoroutinefunction
 from typing import Any, ClassVar, Self
 
@@ -30,11 +30,12 @@ class BulkheadMiddleware:
     """
 
     limit: float
-    queue: int | None = field(default=None, kw_only=True)
-    queue_seconds: float = field(default=math.inf, kw_only=True)
-    priority: Priority | None = field(default=None, kw_only=True)
-    key: Key = field(default=by_tool, kw_only=True)
-    max_keys: int = field(default=MOST_KEYS, kw_only=True)
+    _: KW_ONLY
+    queue: int | None = None
+    queue_seconds: float = math.inf
+    priority: Priority | None = None
+    key: Key = by_tool
+    max_keys: int = MOST_KEYS
     stage: ClassVar[Stage] = Stage.ACT
     # Belongs to the event loop, and is shared with those that `with_max_concurrent` makes.
     _permits: KeyedPermits = field(init=False, repr=False)

@@ -15,7 +15,7 @@ from toolcase_cache.key import RUN, Key, key_of
 from toolcase_cache.settings import count, patterns
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CoalesceMiddleware:
     """Run a tool once for all calls of it that wait at the same time with equal arguments, for one caller.
 
@@ -25,8 +25,8 @@ class CoalesceMiddleware:
     For the registries of one event loop.
     """
 
-    tools: str | Collection[str] = field(default=(), kw_only=True)
-    max_flights: int = field(default=10_000, kw_only=True)
+    tools: str | Collection[str] = ()
+    max_flights: int = 10_000
     stage: ClassVar[Stage] = Stage.ACT
     inside_retry: ClassVar[bool] = False
     # Those that can be joined. Nothing is awaited between a look and a change.

@@ -304,6 +304,7 @@ async def test_observers_are_told_who_waits_and_for_how_long():
     limit = RateLimitMiddleware(2, burst=1, wait=True)
     registry, recorder, _ = limited(limit)
 
+    await anyio.sleep(60)  # or a moment would be as good as a duration
     await at_once(registry, 2)
 
     assert recorder.records[1].events == [

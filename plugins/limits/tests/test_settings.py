@@ -1,6 +1,7 @@
 """What a rate limit is made of, and settings that are none."""
 
 import math
+from dataclasses import FrozenInstanceError
 
 import anyio
 import pytest
@@ -13,8 +14,27 @@ def test_acts():
     assert RateLimitMiddleware.stage is Stage.ACT
 
 
-def test_two_are_two():
-    assert RateLimitMiddleware(1) != RateLimitMiddleware(1)
+@pytest.mark.parametrize("rate", [1, math.inf])
+def test_two_are_two(rate):
+    assert RateLimitMiddleware(rate) != RateLimitMiddleware(rate)
+
+
+def test_takes_only_the_rate_without_its_name():
+    with pytest.raises(TypeError, match="positional"):
+        RateLimitMiddleware(1, 60.0)
+
+
+def test_does_not_change_and_takes_no_misspelt_setting():
+    with pytest.raises(FrozenInstanceError):
+        RateLimitMiddleware(1).rate = 2
+    assert not hasattr(RateLimitMiddleware(1), "__dict__")
+
+
+def test_shows_its_settings_and_what_they_are_where_nobody_says():
+    assert repr(RateLimitMiddleware(5, key=len)) == (
+        "RateLimitMiddleware(rate=5, per=1.0, burst=None, wait=False, "
+        "key=<built-in function len>, cost=None, max_keys=10000, max_waiting=1000)"
+    )
 
 
 def test_shows_its_rate():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, ClassVar
 
 from toolcase import Call, Inner, Overloaded, RateLimited, Stage, ToolError, remaining
@@ -29,16 +29,17 @@ class RateLimitMiddleware:
 
     rate: float
     """Above 0; `math.inf` is no limit."""
-    per: float = field(default=1.0, kw_only=True)
+    _: KW_ONLY
+    per: float = 1.0
     """Seconds."""
-    burst: int | None = field(default=None, kw_only=True)
+    burst: int | None = None
     """None is for what comes in one second, and at least 1."""
-    wait: bool | float = field(default=False, kw_only=True)
-    key: Callable[[Call], Hashable] = field(default=by_tool, kw_only=True)
-    cost: Callable[[Call], int] | None = field(default=None, kw_only=True)
+    wait: bool | float = False
+    key: Callable[[Call], Hashable] = by_tool
+    cost: Callable[[Call], int] | None = None
     """How many calls it counts as: a whole number of at least 0. None is for 1."""
-    max_keys: int = field(default=10_000, kw_only=True)
-    max_waiting: int = field(default=1_000, kw_only=True)
+    max_keys: int = 10_000
+    max_waiting: int = 1_000
     """Calls of one key."""
     stage: ClassVar[Stage] = Stage.ACT
     _buckets: Buckets | None = field(init=False, repr=False)

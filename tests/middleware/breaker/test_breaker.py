@@ -26,7 +26,14 @@ from toolcase import (
     tool,
 )
 from toolcase.events import CallRejected, CircuitChanged, MiddlewareFailed
-from toolcase.runtime import CircuitBreakerMiddleware, RetryMiddleware, TimeoutMiddleware, by_scope, compose
+from toolcase.runtime import (
+    CircuitBreakerMiddleware,
+    CircuitState,
+    RetryMiddleware,
+    TimeoutMiddleware,
+    by_scope,
+    compose,
+)
 from toolcase.testing import Fail, Give, Hang, Recorder, Script, current_clock
 
 
@@ -121,6 +128,14 @@ async def test_stays_open_longer_when_the_trial_fails():
     assert (await breaking.run()).error.retry_after == pytest.approx(15)
 
 
+async def test_while_all_is_well_no_call_takes_the_lock():
+    breaking = Breaking(Give(7))
+    await breaking.run()
+    breaking.breaker._circuits.lock = None  # whoever takes it fails
+
+    assert (await breaking.run()).value == 7
+
+
 class TestWhatCounts:
     @pytest.mark.parametrize(
         ("error", "counts"),
@@ -186,6 +201,19 @@ class TestWhatCounts:
             (MiddlewareFailed, ZeroDivisionError)
         ]
 
+    async def test_a_predicate_that_ends_the_program_counts_nothing_and_leaves_no_place_taken(self):
+        def leaves(error):
+            raise KeyboardInterrupt
+
+        breaking = Breaking(DOWN, counts=leaves)
+        breaking.breaker._circuits.get("t").adopt(CircuitState.OPEN, 0.0, remaining=0.0, cause="")
+
+        with pytest.raises(KeyboardInterrupt):
+            await breaking.run()
+
+        assert breaking.state == "half_open"
+        assert breaking.breaker._circuits.find("t")._trials == {}
+
     @pytest.mark.parametrize(
         "error", [Overloaded(), RateLimited(), Unavailable(), ToolTimeout(kind="attempt")], ids=repr
     )
@@ -250,6 +278,14 @@ class TestWhatCounts:
 
         assert breaking.state == "open"
         assert "(slow calls)" in (await breaking.run()).error.message
+
+    async def test_its_time_begins_with_it(self):
+        breaking = Breaking(Give(after=1), slow_seconds=2, min_calls=1)
+        await anyio.sleep(10)
+
+        await breaking.run()
+
+        assert breaking.state == "closed"
 
     @pytest.mark.parametrize("steps", [(Give(after=2), Give()), (Give(), Give(after=2))])
     async def test_how_many_may_be_slow(self, steps):
@@ -471,7 +507,7 @@ class TestKeys:
 
         assert (await breaking.run(context=ExecutionContext(scope_id="other"))).value == 7
         assert breaking.breaker.state("t", "acme") == "open"
-        assert breaking.told[0].key == ("t", "acme")
+        assert (breaking.told[0].tool, breaking.told[0].key) == ("t", ("t", "acme"))
 
     async def test_a_closed_circuit_makes_room(self):
         breaking = Breaking(Give(), key=by_scope, max_keys=2)
@@ -522,6 +558,10 @@ class TestByHand:
         breaking.breaker.reset("t")
         assert (await breaking.run()).value == 7
         assert breaking.changes == [("closed", "isolated"), ("isolated", "closed")]
+
+    def test_the_reason_is_given_by_name(self):
+        with pytest.raises(TypeError, match="positional"):
+            CircuitBreakerMiddleware().isolate("t", None, "maintenance")
 
     async def test_a_key_is_isolated_alone(self):
         breaking = Breaking(Give(7), key=by_scope)
@@ -669,8 +709,24 @@ class TestSettings:
     def test_says_in_short_what_it_is(self, settings, text):
         assert str(CircuitBreakerMiddleware(**settings)) == f"CircuitBreakerMiddleware({text})"
 
+    def test_they_are_given_by_name(self):
+        with pytest.raises(TypeError, match="positional"):
+            CircuitBreakerMiddleware(0.5)
+
+    def test_its_repr_has_settings_alone(self):
+        assert ", _" not in repr(CircuitBreakerMiddleware())
+
     def test_two_with_equal_settings_are_two(self):
         assert CircuitBreakerMiddleware() != CircuitBreakerMiddleware()
+
+    def test_it_can_be_hashed_whatever_it_is_given(self):
+        class Listens:
+            __hash__ = None
+
+            def __call__(self, change):
+                """Is told."""
+
+        assert hash(CircuitBreakerMiddleware(on_change=Listens()))
 
     async def test_outside_a_retry_it_is_warned_of(self):
         registry = Registry()

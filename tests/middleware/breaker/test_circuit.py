@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from toolcase.middleware.breaker.circuit import BUCKETS, Circuit, CircuitRules, Tally
+from toolcase.middleware.breaker.circuit import BUCKETS, Circuit, CircuitRules, CircuitState, Tally
 
 
 def circuit_of(**rules):
@@ -292,6 +292,44 @@ class TestByHand:
         assert play(circuit, "--") == "closed"
 
 
+class TestAdopting:
+    """What another instance says of it."""
+
+    @pytest.mark.parametrize("before", ["closed", "open", "isolated"])
+    def test_open_it_is_so_for_what_remains_of_the_others_time(self, before):
+        circuit = opened() if before == "open" else circuit_of()
+        if before == "isolated":
+            circuit.isolate("")
+
+        changed = circuit.adopt(CircuitState.OPEN, 100.0, remaining=20.0, cause="OSError")
+
+        assert changed == (None if before == "open" else before)
+        assert (circuit.state, circuit.until, circuit.cause) == ("open", 120.0, "OSError")
+
+    @pytest.mark.parametrize("before", ["open", "isolated"])
+    def test_closed_it_is_reset(self, before):
+        circuit = opened() if before == "open" else circuit_of()
+        if before == "isolated":
+            circuit.isolate("")
+
+        assert circuit.adopt(CircuitState.CLOSED, 1.0, remaining=0.0, cause="") == before
+        assert (circuit.state, circuit.cause) == ("closed", "")
+
+    def test_closed_already_it_goes_on_counting(self):
+        circuit = circuit_of(failure_threshold=2)
+        play(circuit, "-")
+
+        assert circuit.adopt(CircuitState.CLOSED, 1.0, remaining=0.0, cause="") is None
+        assert play(circuit, "-", 1.0) == "open"
+
+    def test_isolated_it_is_so_for_the_others_reason(self):
+        circuit = circuit_of()
+
+        changed = circuit.adopt(CircuitState.ISOLATED, 1.0, remaining=0.0, cause="maintenance")
+
+        assert (changed, circuit.state, circuit.cause) == ("closed", "isolated", "maintenance")
+
+
 class TestTally:
     def test_has_no_more_buckets_than_fit_into_its_time(self):
         tally = Tally(10)
@@ -304,7 +342,7 @@ class TestTally:
     @pytest.mark.parametrize("what", ["failed", "slow"])
     def test_forgets_bucket_by_bucket(self, what):
         tally, left = Tally(10), []
-        for moment in (0.0, 0.9, 1.0):
+        for moment in (0.0, 0.95, 1.0):
             tally.add(moment, **{what: True})
 
         for moment in (9.9, 10.0, 10.9, 11.0):
@@ -335,6 +373,13 @@ class TestTally:
 
         assert tally.add_quietly(20.0)
         assert (tally.calls, tally.failures, tally.row) == (2, 0, 0)
+
+    def test_counts_quietly_in_the_newest_bucket(self):
+        tally = Tally(10)
+        for moment in (0.0, 1.0):
+            tally.add(moment)
+
+        assert tally.add_quietly(1.9)
 
     def test_counts_nothing_quietly_where_a_new_bucket_must_begin(self):
         tally = Tally(10)
@@ -382,3 +427,21 @@ class TestRules:
     def test_a_ratio_holds_where_nothing_is_said(self):
         assert CircuitRules().failure_ratio == 0.5
         assert CircuitRules(failure_threshold=5).failure_ratio is None
+
+    def test_half_a_minute_counts_and_five_are_the_cap_where_nothing_is_said(self):
+        rules = CircuitRules()
+
+        assert (rules.window_seconds, rules.recovery_time, rules.recovery_cap) == (30, 30, 300)
+
+
+def test_flags_are_given_by_name():
+    circuit = circuit_of()
+    ticket = circuit.admit(0.0)
+
+    for given in (
+        lambda: circuit.succeed(ticket, 0.0, True),
+        lambda: circuit.adopt(CircuitState.OPEN, 0.0, 5.0, "OSError"),
+        lambda: Tally(10).add(0.0, True),
+    ):
+        with pytest.raises(TypeError, match="positional"):
+            given()

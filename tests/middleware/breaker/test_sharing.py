@@ -16,7 +16,7 @@ class Counting(MemoryCircuits):
 
     def __init__(self):
         super().__init__(current_clock())
-        self.asked, self.seconds, self.error = [], 0.0, None
+        self.asked, self.saved, self.seconds, self.error = [], [], 0.0, None
 
     async def load(self, key):
         await self.note("load", key)
@@ -24,6 +24,7 @@ class Counting(MemoryCircuits):
 
     async def save(self, key, record, expected):
         await self.note("save", key)
+        self.saved.append((record.state, record.remaining))
         return await super().save(key, record, expected)
 
     async def note(self, verb, key):
@@ -78,6 +79,28 @@ async def test_it_may_be_tried_there_when_it_may_be_tried_here():
     assert await there.run(after=5) == "CIRCUIT_OPEN"
     assert await there.run(after=14.9) == "CIRCUIT_OPEN"
     assert await there.run(after=0.1) == "ok"
+
+
+@pytest.mark.parametrize(("later", "remaining"), [(29.5, 0.5), (30, 0), (40, 0)])
+async def test_it_tells_what_remains_of_the_time_and_never_less_than_nothing(later, remaining):
+    store = Counting()
+    here = Instance(store, DOWN)
+    await here.run()
+
+    await here.run(after=later)
+
+    assert store.saved == [("open", remaining)]
+
+
+@pytest.mark.parametrize(("turn", "state"), [("isolate", "isolated"), ("reset", "closed")])
+async def test_of_what_is_not_open_no_time_remains(turn, state):
+    store = Counting()
+    here = Instance(store, Give())
+    getattr(here.breaker, turn)("t")
+
+    await here.run()
+
+    assert store.saved == [(state, 0.0)]
 
 
 async def test_a_process_that_starts_later_finds_it_open():
@@ -217,6 +240,15 @@ class TestCost:
 
         assert store.asked == [("load", "('t', None)")]
 
+    async def test_a_key_for_which_another_is_forgotten_is_asked_for_too(self):
+        store, keys = Counting(), iter("ab")
+        here = Instance(store, Give(), key=lambda call: next(keys), max_keys=1)
+
+        for _ in range(2):
+            await here.run()
+
+        assert store.asked == [("load", "('t', 'a')"), ("load", "('t', 'b')")]
+
 
 class TestStoreThatFails:
     async def test_leaves_the_circuit_that_is_known_here(self):
@@ -272,6 +304,7 @@ class TestStoreThatFails:
         here = Instance(Wrong(), Give())
 
         assert (await here.run(), here.state) == ("ok", "closed")
+        assert here.breaker._circuits.find("t").until == 0.0
 
     async def test_and_begins_anew_is_believed(self):
         store = Counting()

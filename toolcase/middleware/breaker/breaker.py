@@ -60,9 +60,11 @@ class CircuitBreakerMiddleware(CircuitRules):
         object.__setattr__(self, "_sharing", sharing)
 
     def __str__(self) -> str:
-        opens = [] if self.failure_threshold is None else [f"{self.failure_threshold} in a row"]
+        opens = []
         if self.failure_ratio is not None:
-            opens.insert(0, f"{100 * self.failure_ratio:g} % of {self.min_calls} calls")
+            opens.append(f"{100 * self.failure_ratio:g} % of {self.min_calls} calls")
+        if self.failure_threshold is not None:
+            opens.append(f"{self.failure_threshold} in a row")
         return f"CircuitBreakerMiddleware({' or '.join(opens)}, then {self.recovery_time:g} s)"
 
     async def __call__(self, call: Call, inner: Inner) -> Any:
@@ -75,7 +77,7 @@ class CircuitBreakerMiddleware(CircuitRules):
         if circuit is None or ticket is None:
             circuit, ticket, change = self._admitted(call, key)
         before = call.info.attempts
-        began = host.clock.monotonic() if self.slow_seconds < math.inf else 0.0
+        began = math.inf if self.slow_seconds == math.inf else host.clock.monotonic()
         try:
             if change is not None:
                 self._tell(call, change)
@@ -113,7 +115,7 @@ class CircuitBreakerMiddleware(CircuitRules):
                 error = self._circuits.full(key)
             else:
                 before = circuit.state
-                ticket = circuit.admit(now, own if own is not None and own < math.inf else 0.0)
+                ticket = circuit.admit(now, math.inf if own is None else own)
                 if circuit.state is not before:
                     change = self._circuits.changed(key, circuit, before)
                 if ticket is not None:
@@ -162,7 +164,7 @@ class CircuitBreakerMiddleware(CircuitRules):
         try:
             counts = isinstance(only, Exception) and self._counts_as_failure(call, only, started=started)
         finally:
-            now = call.host.clock.monotonic() if counts else 0.0
+            now = call.host.clock.monotonic()
             with self._circuits.lock:
                 if counts:
                     was = circuit.fail(ticket, now, type(only).__name__)

@@ -90,7 +90,7 @@ class Circuit:
     """
 
     __slots__ = (
-        "_opened_for", "_recovery", "_rest", "_rules", "_successes", "_trials",
+        "_missing", "_opened_for", "_recovery", "_rest", "_rules", "_trials",
         "cause", "generation", "state", "ticket", "until",
     )  # fmt: skip
 
@@ -100,22 +100,23 @@ class Circuit:
         self.generation = 0
         self.ticket: Ticket | None = Ticket(0, Tally(rules.window_seconds))
         """Lets all calls pass; None unless it is closed."""
-        self.until = 0.0
-        """When an open one may be tried."""
+        self.until = math.inf
+        """When it may be tried, if it is open."""
         self.cause = ""
         """The class of the failure that opened it, or why it was isolated."""
         # The places of trial calls that are taken, and when each may be taken back.
         self._trials: dict[Ticket, float] = {}
-        self._successes = 0
+        # How many more trial calls must succeed for it to close.
+        self._missing = rules.success_threshold
         # How long it stays open, without the jitter, and how long it did.
         self._recovery = self._rest = rules.recovery_time
         self._opened_for = math.inf
 
-    def admit(self, now: float, allowed: float = 0.0) -> Ticket | None:
+    def admit(self, now: float, allowed: float = math.inf) -> Ticket | None:
         """A ticket for one call; None where it may not pass.
 
-        A trial call that takes more than `allowed` seconds, and longer than the circuit was open, loses its
-        place to another, but not its say.
+        A trial call that takes longer than the circuit was open, and than the `allowed` seconds if they end,
+        loses its place to another, but not its say.
         """
         # It is no longer until then, but by a clock that went back: that of another loop.
         self.until = min(self.until, now + self._opened_for)
@@ -128,7 +129,7 @@ class Circuit:
         if len(self._trials) >= self._rules.half_open_permits:
             return None
         ticket = Ticket(self.generation)
-        self._trials[ticket] = now + max(self._rest, allowed)
+        self._trials[ticket] = now + (max(self._rest, allowed) if allowed < math.inf else self._rest)
         return ticket
 
     def leave(self, ticket: Ticket) -> None:
@@ -145,8 +146,8 @@ class Circuit:
             return self._judged(ticket.tally, now, "slow calls")
         if slow:
             return self._open(now, "slow calls")
-        self._successes += 1
-        return self.reset() if self._successes >= self._rules.success_threshold else None
+        self._missing -= 1
+        return None if self._missing else self.reset()
 
     def fail(self, ticket: Ticket, now: float, cause: str) -> CircuitState | None:
         """A call has failed; `cause` says how, in one word."""
@@ -206,7 +207,7 @@ class Circuit:
         self.generation += 1
         closed = state is CircuitState.CLOSED
         self.ticket = Ticket(self.generation, Tally(self._rules.window_seconds)) if closed else None
-        self._successes = 0
+        self._missing = self._rules.success_threshold
         return before
 
 

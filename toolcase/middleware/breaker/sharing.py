@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 
 import anyio
+import msgspec
 
 from toolcase.clock import Clock, seconds
 from toolcase.events import CircuitChanged
@@ -18,18 +18,17 @@ from toolcase.ports import CircuitRecord, CircuitStore
 STORE_SECONDS = 1.0
 
 
-@dataclass(slots=True)
-class Known:
+class Known(msgspec.Struct):
     """What the store and we know of each other, for one circuit."""
 
-    version: int = 0
-    """Of the record that was loaded or saved last."""
+    version: int | None = None
+    """Of the record that was loaded or saved last; None before."""
     told: int = 0
     """The generation of the circuit that the store knows of."""
-    asked: int = 0
-    """The generation in which the store was asked last."""
-    due: float = -math.inf
-    """When it is to be asked again; where the circuit has changed since, at once."""
+    asked: int | None = None
+    """The generation in which the store was asked last; None before."""
+    due: float = math.inf
+    """When it is to be asked again; where the circuit is in another generation by now, at once."""
 
 
 class Sharing:
