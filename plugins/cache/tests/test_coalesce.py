@@ -110,7 +110,8 @@ class TestValue:
         assert others == [value] * 2
         assert len({id(each[0]) for each in (first, *others)}) == 3
 
-    async def test_what_one_does_to_it_the_others_do_not_see(self):
+    @pytest.mark.parametrize("number", [2, 5])
+    async def test_what_one_does_to_it_the_others_do_not_see(self, number):
         registry = host(Script(Give([1], after=1)), CoalesceMiddleware())
 
         async def ask():
@@ -119,7 +120,22 @@ class TestValue:
             value.append(2)
             return seen
 
-        assert await at_once(ask, 5) == [[1]] * 5
+        assert await at_once(ask, number) == [[1]] * number
+
+    @pytest.mark.parametrize("ends", [Give, Fail])
+    async def test_is_not_copied_for_one_who_asks_alone(self, ends):
+        copied = []
+
+        class Costly(Exception):
+            def __copy__(self):
+                copied.append(self)
+
+            def __deepcopy__(self, memo):
+                copied.append(self)
+
+        await host(Script(ends(Costly(), after=1)), CoalesceMiddleware()).execute("t")
+
+        assert copied == []
 
     async def test_that_cannot_be_copied_is_the_firsts_and_the_others_run_alone(self):
         registry, locks = Registry(), []
