@@ -1,5 +1,8 @@
 """The door to everything that runs tools: middleware, retry policies, and what makes calls seen."""
 
+from toolcase.clock import count as count
+from toolcase.clock import number as number
+from toolcase.clock import seconds as seconds
 from toolcase.compose import Stack as Stack
 from toolcase.compose import compose as compose
 from toolcase.detached import Detached as Detached

@@ -13,9 +13,10 @@ import anyio
 
 from toolcase import Call, Inner, Stage
 from toolcase.events import MiddlewareFailed
+from toolcase.runtime import seconds
 from toolcase_cache.events import CacheHit, CacheMissed, ValueNotKept
 from toolcase_cache.key import RUN, Key, key_of
-from toolcase_cache.settings import patterns, seconds
+from toolcase_cache.settings import patterns
 from toolcase_cache.store import CacheStore, Kept, MemoryCache
 
 T = TypeVar("T")

@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any, ClassVar
 
 from toolcase import Call, Inner, Stage
-from toolcase.runtime import OneLoop
+from toolcase.runtime import OneLoop, count
 from toolcase_cache.events import CallCoalesced
 from toolcase_cache.flight import Flight, NotShared
 from toolcase_cache.key import RUN, Key, key_of
-from toolcase_cache.settings import count, patterns
+from toolcase_cache.settings import patterns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -10,8 +10,8 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, NamedTuple, Protocol
 
 from toolcase import Clock
+from toolcase.runtime import count
 from toolcase_cache.key import Key
-from toolcase_cache.settings import count
 
 _COUNTED_ELSEWHERE = (type, ModuleType, FunctionType, BuiltinFunctionType)
 
@@ -50,7 +50,8 @@ class MemoryCache:
         A value that alone takes more is not kept.
         """
         self.max_entries = count(max_entries, "max_entries")
-        self.max_bytes = max_bytes if max_bytes == math.inf else count(max_bytes, "max_bytes")
+        given: Any = max_bytes  # an int, or infinity
+        self.max_bytes = given if given == math.inf else count(given, "max_bytes")
         self.evicted = 0
         """How many values went because it was full."""
         self.bytes = 0

@@ -25,15 +25,6 @@ def finite(value: float, setting: str, mend: str) -> float:
     return value
 
 
-def count(value: int, setting: str, *, least: int = 1) -> int:
-    """`value` if it is a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{setting} must be a whole number, got {value!r}")
-    if value < least:
-        raise ValueError(f"{setting} must be at least {least}, got {value!r}")
-    return value
-
-
 def function(value: object, setting: str) -> None:
     """An error unless `value` can be called, and answers at once."""
     if not callable(value):

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from toolcase import Call, Inner, Overloaded, RateLimited, Stage, ToolError, remaining
 from toolcase.events import CallAdmitted, CallRejected, CallWaiting
-from toolcase.runtime import OneLoop, by_tool
+from toolcase.runtime import OneLoop, by_tool, count
 from toolcase_limits.bucket import Bucket, Buckets, Flow
-from toolcase_limits.checks import count, finite, function, positive
+from toolcase_limits.checks import finite, function, positive
 
 
 @dataclass(frozen=True, slots=True, eq=False)
