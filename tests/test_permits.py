@@ -11,6 +11,7 @@ from toolcase.call import Call
 from toolcase.clock import asyncio_task
 from toolcase.permits import Permits
 from toolcase.testing import current_clock
+from toolcase.waiting import Waiters
 
 
 def a_call(name="t", parent=None):
@@ -309,6 +310,18 @@ class TestLending:
         assert permits.take(a_call(parent=outer)).lender is None
         assert permits.take(a_call(parent=outer)) is None
         assert permits.running == 2
+
+    def test_those_that_share_a_run_lend_it_theirs_each_once(self):
+        permits, outer = Permits(2), a_call()
+        between, run = a_call("another tool", parent=outer), a_call()
+        permit = permits.take(outer)
+        permits.take(a_call())
+        run.info._waiters = Waiters()
+        for _ in range(2):
+            run.info._waiters.add(a_call("another tool", parent=between))
+
+        assert permits.take(run).lender is permit
+        assert permits.take(a_call(parent=between)) is None
 
     async def test_what_is_returned_goes_to_the_next_one_inside_and_not_to_a_stranger(self, permits):
         outer = a_call()
