@@ -6,6 +6,7 @@ from toolcase.clock import seconds as seconds
 from toolcase.compose import Stack as Stack
 from toolcase.compose import compose as compose
 from toolcase.detached import Detached as Detached
+from toolcase.keyed import Key as Key
 from toolcase.keyed import Keyed as Keyed
 from toolcase.keyed import OneLoop as OneLoop
 from toolcase.keyed import by_principal as by_principal
