@@ -399,6 +399,16 @@ class TestTally:
         assert (tally.calls, tally.failures, tally.slow, tally.row) == (2, 0, 1, 0)
 
 
+    def test_so_it_does_where_the_clock_went_back_by_less_than_it_remembers(self):
+        tally = Tally(10)
+        tally.add(1_000, failed=True)
+        tally.add(1_004, failed=True)
+
+        tally.add(1_002)
+
+        assert (tally.calls, tally.failures) == (1, 0)
+
+
 class TestRules:
     @pytest.mark.parametrize(
         "setting", ["failure_threshold", "min_calls", "success_threshold", "half_open_permits"]
