@@ -374,6 +374,15 @@ class TestTally:
 
         assert tally.add_quietly(1.9)
 
+    def test_forgets_what_it_counted_quietly_with_its_bucket(self):
+        tally = Tally(10)
+        tally.add(0.0)
+        tally.add_quietly(0.5)
+
+        tally.add(10.0)
+
+        assert tally.calls == 1
+
     def test_counts_nothing_quietly_where_a_new_bucket_must_begin(self):
         tally = Tally(10)
 
