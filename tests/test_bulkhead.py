@@ -1,14 +1,14 @@
 """Permits by key in one event loop at a time, and the bulkhead that a tool brings with it."""
 
 import asyncio
-import threading
+from functools import partial
 
 import anyio
 import pytest
 
-from toolcase import Registry
+from toolcase import Registry, tool
 from toolcase.bulkhead import KeyedPermits, ToolsOwnBulkhead
-from toolcase.runtime import BulkheadMiddleware
+from toolcase.runtime import BulkheadMiddleware, compose
 from toolcase.testing import Give, Script, current_clock
 
 
@@ -19,32 +19,46 @@ def using(bulkhead, **scripts):
     return registry
 
 
+async def in_another_loop(function, backend):
+    """The words with which it is refused there."""
+
+    def run():
+        with pytest.raises(RuntimeError) as caught:
+            anyio.run(function, backend=backend)
+        return str(caught.value)
+
+    return await anyio.to_thread.run_sync(run)
+
+
 class TestOneLoopAtATime:
     """Who waits belongs to a loop."""
 
     @pytest.mark.parametrize("backend", ["asyncio", "trio"])
     def test_a_second_loop_is_refused_while_calls_of_the_first_run(self, backend):
-        bulkhead, raised = BulkheadMiddleware(1), []
-        elsewhere = using(bulkhead, t=Script(Give(1)))
+        bulkhead = BulkheadMiddleware(1, queue=0)
+        registry, elsewhere = using(bulkhead), using(bulkhead, t=Script(Give(1)))
 
-        def second():
-            try:
-                anyio.run(elsewhere.call, "t", backend=backend)
-            except RuntimeError as error:
-                raised.append(str(error))
+        @registry.tool
+        async def t() -> str:
+            return await registry.call("u")
 
-        async def t() -> None:
-            thread = threading.Thread(target=second)
-            thread.start()
-            await anyio.to_thread.run_sync(thread.join)
+        @registry.tool
+        async def u() -> str:
+            return await in_another_loop(partial(elsewhere.call, "t"), backend)
 
-        registry = using(bulkhead)
-        registry.tool(t)
-        anyio.run(registry.call, "t", backend=backend)
-
-        assert raised == [
+        assert anyio.run(registry.call, "t", backend=backend) == (
             "this bulkhead is in use on another event loop that still runs (for 't'); make one for each loop"
-        ]
+        )
+
+    @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+    def test_a_second_loop_is_refused_without_a_registry_too(self, backend):
+        stack = compose(BulkheadMiddleware(1, queue=0))
+
+        @tool
+        async def t() -> str:
+            return await in_another_loop(stack(Script(Give(1)).tool("t")), backend)
+
+        assert "is in use on another event loop" in anyio.run(stack(t), backend=backend)
 
     @pytest.mark.parametrize("first", ["asyncio", "trio"])
     @pytest.mark.parametrize("second", ["asyncio", "trio"])

@@ -43,6 +43,11 @@ def apart(*inside, **settings):
     return registry, middleware
 
 
+def test_who_waits_and_who_is_told_are_given_by_name():
+    with pytest.raises(TypeError, match="positional"):
+        Detached(None, lambda: math.inf, print)
+
+
 async def test_gives_what_the_tool_gives_with_the_arguments_of_the_call():
     registry, middleware = apart()
 

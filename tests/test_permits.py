@@ -11,6 +11,7 @@ from toolcase.call import Call
 from toolcase.clock import asyncio_task
 from toolcase.permits import Permits
 from toolcase.testing import current_clock
+from toolcase.waiting import Waiters
 
 
 def a_call(name="t", parent=None):
@@ -63,6 +64,12 @@ def counts(permits):
 
 
 class TestTaking:
+    def test_without_a_size_there_are_none_and_nobody_may_wait(self):
+        permits = Permits()
+
+        assert (permits.limit, permits.queue) == (0, 0)
+        assert permits.take(a_call()) is None
+
     def test_there_are_as_many_as_the_limit_says(self):
         permits = Permits(2)
 
@@ -104,6 +111,11 @@ class TestTaking:
 
         assert permits.holds(call)
 
+    def test_no_two_are_equal(self):
+        permits, call = Permits(2), a_call()
+
+        assert permits.take(call) != permits.take(call)
+
 
 class TestWaiting:
     async def test_a_turn_comes_when_a_permit_is_given_back(self, permits):
@@ -135,8 +147,10 @@ class TestWaiting:
         permit = permits.take(a_call())
         async with anyio.create_task_group() as tasks:
             queue = Queue(permits, tasks)
-            for name, priority in {"late": 5, "usual": 0, "urgent": -1, "usual too": 0}.items():
-                await queue.join(name, priority=priority)
+            await queue.join("late", priority=1)
+            await queue.join("usual")
+            await queue.join("urgent", priority=-1)
+            await queue.join("usual too", priority=0)
 
             for name in ("urgent", "usual", "usual too", "late"):
                 await queue.give_back(permit)
@@ -296,6 +310,18 @@ class TestLending:
         assert permits.take(a_call(parent=outer)).lender is None
         assert permits.take(a_call(parent=outer)) is None
         assert permits.running == 2
+
+    def test_those_that_share_a_run_lend_it_theirs_each_once(self):
+        permits, outer = Permits(2), a_call()
+        between, run = a_call("another tool", parent=outer), a_call()
+        permit = permits.take(outer)
+        permits.take(a_call())
+        run.info._waiters = Waiters()
+        for _ in range(2):
+            run.info._waiters.add(a_call("another tool", parent=between))
+
+        assert permits.take(run).lender is permit
+        assert permits.take(a_call(parent=between)) is None
 
     async def test_what_is_returned_goes_to_the_next_one_inside_and_not_to_a_stranger(self, permits):
         outer = a_call()

@@ -118,7 +118,7 @@ def _refused(call: Call, bulkhead: Any, reason: str) -> Overloaded:
     return error
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class ToolsOwnBulkhead:
     """What `@tool(max_concurrent=)` adds where no bulkhead counts the calls of this tool.
 

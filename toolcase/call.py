@@ -84,6 +84,8 @@ class CallInfo(msgspec.Struct, eq=False):
     _meters: tuple[Meter, ...] = ()
     # Seconds for which anybody wants the outcome, where that is not only who made the call: see detached.py.
     _patience: Callable[[], float] | None = None
+    # Who waits for it, where that is not only the call around: see waiting.py.
+    _waiters: Any = None
     _correlation_id: str = ""
     _context: ExecutionContext | None = None
     # Holds the child calls that foreign threads make: see blocking.py.

@@ -13,6 +13,7 @@ from toolcase.call import Call, CallInfo, Inner
 from toolcase.cancellation import CancellationToken
 from toolcase.chain import run_chain
 from toolcase.events import Event, UsageReported
+from toolcase.waiting import Waiters
 
 
 class Detached:
@@ -33,6 +34,7 @@ class Detached:
         own.info = CallInfo(started=call.host.clock.monotonic(), _context=context, _patience=patience)
         # Whoever asked first pays, also for what is used after it has gone.
         own.info._meters = (*call.info._meters, partial(_charge, call))
+        own.info._waiters = self._waiters = Waiters()
         own._state = dict(call.state)
         own._listeners = (self,)
         own._deadline, own._deadline_task = math.inf, None
@@ -41,6 +43,17 @@ class Detached:
     async def run(self, inner: Inner) -> Any:
         """What inner gives or raises; once, and in a task of its own."""
         return await run_chain(self.call, inner)
+
+    def joined(self, call: Call) -> None:
+        """This call waits for the run from now on, until it has `left`: what it holds may be lent to the run.
+
+        Where nobody has said so, the call waits in whose body the one was made of which this is a run.
+        """
+        self._waiters.add(call)
+
+    def left(self, call: Call) -> None:
+        """It does not wait any more."""
+        del self._waiters.calls[call]
 
     def on_event(self, call: Call, event: Event) -> None:
         """Hand on what is told inside it."""

@@ -1,13 +1,13 @@
-"""State by key in a bounded table, and the usual keys, for middleware that tells callers or tools apart."""
+"""State by key in a bounded table, the usual keys, and whose loop it is, for middleware that keeps state."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from toolcase.call import Call
-from toolcase.clock import count
+from toolcase.clock import count, current_loop, turns
 
 T = TypeVar("T")
 
@@ -36,6 +36,30 @@ def by_principal(call: Call) -> Hashable:
 def together(call: Call) -> Hashable:
     """All calls share."""
     return None
+
+
+class OneLoop:
+    """The event loop that some state belongs to: one at a time."""
+
+    __slots__ = ("_loop",)
+
+    def __init__(self) -> None:
+        self._loop: Any = None
+
+    def changed(self, call: Call, *, waiting: Callable[[], bool], whose: object) -> bool:
+        """Whether this call runs in another loop than the one before it: what waited there has gone.
+
+        RuntimeError, which says `whose` state it is, if something is `waiting` in a loop that still runs.
+        """
+        loop = call.host.loop or current_loop()
+        if loop is self._loop:
+            return False
+        if self._loop is not None and waiting() and turns(self._loop):
+            raise RuntimeError(
+                f"{whose} is in use on another event loop that still runs; make one for each loop"
+            )
+        self._loop = loop
+        return True
 
 
 class Keyed(Generic[T]):

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Iterator
+from functools import partial
 
 import anyio
 import msgspec
 
 from toolcase.call import Call, CallInfo
 from toolcase.timer import limited
+from toolcase.waiting import told_who_comes, waits_for
 
 
 class Permit(msgspec.Struct, eq=False):
@@ -39,8 +42,9 @@ class Permits:
     The lowest priority goes first, and among equals who came first. A permit that is given back goes straight
     to who is next, so that nobody gets in between: while anybody waits, no permit is free.
 
-    A call that holds a permit lends it to a call that is made inside it, to one at a time: else the two could
-    wait for each other for ever. What runs and does not wait for a call inside it is never above `limit`.
+    A call that holds a permit lends it to a call that is made inside it, or to the shared run that such a one
+    has joined, to one at a time: else the two could wait for each other for ever. What runs, and waits for no
+    call inside it, is never above `limit`.
 
     Without a lock: it belongs to one event loop, and nothing here awaits between a look and what rests on it.
     """
@@ -70,15 +74,15 @@ class Permits:
 
     def take(self, call: Call) -> Permit | None:
         """A permit, if there is one at once: lent by the call around, or a free one."""
-        lender = self._around(call) if call.parent is not None and self._held else None
-        if lender is not None and lender.borrower is None:
+        lender = self._lender(call)
+        if lender is not None:
             return self._give(call, lender)
         if self.running >= self.limit:
             return None
         self.running += 1
         return self._give(call)
 
-    async def wait(self, call: Call, *, priority: int = 0, seconds: float = math.inf) -> Permit:
+    async def wait(self, call: Call, priority: int = 0, seconds: float = math.inf) -> Permit:
         """A permit, when it is this call's turn, where `take` has just given none.
 
         ToolTimeout of the kind "queue" after `seconds`.
@@ -87,7 +91,8 @@ class Permits:
         self._lines.setdefault(priority, OrderedDict())[waiter] = None
         self.waiting += 1
         try:
-            await limited(lambda _: waiter.turn.wait(), call, seconds, "queue")
+            with told_who_comes(call, partial(self._lend, waiter)):
+                await limited(lambda _: waiter.turn.wait(), call, seconds, "queue")
         except BaseException:
             if waiter.permit is None:
                 self._leave(waiter)
@@ -109,7 +114,9 @@ class Permits:
         elif lender is not None:
             lender.borrower = None
             self._hand_over(lender)
-        elif self.running > self.limit or not (self.waiting and self._hand_over()):
+        elif self.waiting and self.running <= self.limit:
+            self._hand_over()
+        else:
             self.running -= 1
 
     def holds(self, call: Call) -> bool:
@@ -117,15 +124,30 @@ class Permits:
         permit = self._held.get(call.info)
         return permit is not None and permit.call is call
 
-    def _around(self, call: Call) -> Permit | None:
-        """The permit of the nearest call in which this one stands and which has one."""
-        around = call.parent
-        while around is not None:
-            permit = self._held.get(around.info)
-            if permit is not None:
-                return permit
-            around = around.parent
-        return None
+    def _around(self, call: Call) -> Iterator[Permit]:
+        """The permits of the nearest calls that wait for this one and have one, on each way outwards."""
+        left = [call] if self._held else []
+        for each in left:
+            for outer in waits_for(each):
+                permit = self._held.get(outer.info)
+                if permit is not None:
+                    yield permit
+                elif outer not in left:
+                    left.append(outer)
+
+    def _lender(self, call: Call) -> Permit | None:
+        return next((permit for permit in self._around(call) if permit.borrower is None), None)
+
+    def _lend(self, waiter: _Waiter) -> None:
+        """Somebody has come to wait for the run in which this one waits, perhaps with a permit to lend."""
+        lender = self._lender(waiter.call)
+        if lender is not None and waiter.permit is None:
+            self._admit(waiter, lender)
+
+    def _admit(self, waiter: _Waiter, lender: Permit | None) -> None:
+        self._leave(waiter)
+        waiter.permit = self._give(waiter.call, lender)
+        waiter.turn.set()
 
     def _give(self, call: Call, lender: Permit | None = None) -> Permit:
         permit = Permit(call, lender)
@@ -134,16 +156,13 @@ class Permits:
             lender.borrower = permit
         return permit
 
-    def _hand_over(self, lender: Permit | None = None) -> bool:
-        """Give a permit to whose turn it is, with a lender among those it can lend to; False for nobody."""
+    def _hand_over(self, lender: Permit | None = None) -> None:
+        """Give a permit to whose turn it is, with a lender among those it can lend to, if there are any."""
         for priority in sorted(self._lines):
             for waiter in self._lines[priority]:
-                if lender is None or self._around(waiter.call) is lender:
-                    self._leave(waiter)
-                    waiter.permit = self._give(waiter.call, lender)
-                    waiter.turn.set()
-                    return True
-        return False
+                if lender is None or lender in self._around(waiter.call):
+                    self._admit(waiter, lender)
+                    return
 
     def _leave(self, waiter: _Waiter) -> None:
         line = self._lines[waiter.priority]

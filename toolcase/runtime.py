@@ -1,9 +1,14 @@
 """The door to everything that runs tools: middleware, retry policies, and what makes calls seen."""
 
+from toolcase.clock import count as count
+from toolcase.clock import number as number
+from toolcase.clock import seconds as seconds
 from toolcase.compose import Stack as Stack
 from toolcase.compose import compose as compose
 from toolcase.detached import Detached as Detached
+from toolcase.keyed import Key as Key
 from toolcase.keyed import Keyed as Keyed
+from toolcase.keyed import OneLoop as OneLoop
 from toolcase.keyed import by_principal as by_principal
 from toolcase.keyed import by_scope as by_scope
 from toolcase.keyed import by_tool as by_tool

@@ -10,7 +10,9 @@ import pytest
 from house.public_names import LIST
 from house.source import module_name, python_files
 
-ROOMS = ("toolcase.middleware.", "toolcase.retry.", "toolcase.timer")
+ROOMS = ("toolcase.middleware.", "toolcase.retry.", "toolcase.timer", "toolcase.bulkhead")
+TOOLS_OWN = {"ToolsOwnBulkhead", "ToolsOwnTimeout"}
+"""What `@tool` sets."""
 NOT_FROZEN = {
     "LoggingMiddleware": "it keeps the logger that it has bound at the first call",
     "MetricsMiddleware": "it keeps what it has counted, and writes that with every call",
@@ -24,7 +26,7 @@ SETTINGS = sorted(
         for name in map(module_name, python_files("toolcase"))
         if name.startswith(ROOMS)
         for kind in vars(importlib.import_module(name)).values()
-        if dataclasses.is_dataclass(kind) and kind.__module__ == name and kind.__name__ in PUBLIC
+        if dataclasses.is_dataclass(kind) and kind.__module__ == name and kind.__name__ in PUBLIC | TOOLS_OWN
     ),
     key=lambda kind: kind.__name__,
 )

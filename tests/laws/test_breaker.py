@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from laws.circuit_model import Model
 from toolcase import CircuitOpen, Registry
-from toolcase.middleware.breaker.circuit import CircuitRules
+from toolcase.middleware.breaker.circuit import Circuit, CircuitRules
 from toolcase.middleware.breaker.circuits import Circuits
 from toolcase.runtime import CircuitBreakerMiddleware
 from toolcase.testing import Fail, Give, Script, current_clock
@@ -139,6 +139,21 @@ class CircuitMachine(RuleBasedStateMachine):
 
 def test_laws_25_to_30_a_circuit_refines_its_model(profile):
     run_state_machine_as_test(CircuitMachine, settings=settings(profile, stateful_step_count=60))
+
+
+@given(drawn=rules(), jitter=jitters)
+def test_law_27_trials_that_never_end_do_not_keep_it_from_being_closed(drawn, jitter):
+    circuit, now = Circuit(CircuitRules(**drawn, random=lambda: jitter)), 0.0
+    while circuit.state == "closed":
+        circuit.fail(circuit.admit(now), now, "OSError")
+    assert all(circuit.admit(circuit.until) for _ in range(drawn["half_open_permits"]))
+    assert circuit.admit(circuit.until) is None
+
+    now = circuit.until + 1_000.0
+    for _ in range(drawn["success_threshold"]):
+        circuit.succeed(circuit.admit(now), now)
+
+    assert circuit.state == "closed"
 
 
 class Watched:

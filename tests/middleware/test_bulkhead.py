@@ -169,6 +169,11 @@ class TestWaiting:
         said = "'late' has no room: it would have to wait, and its time is over; give it more"
         assert (late.error.message, late.duration) == (said, 5)
 
+    async def test_a_call_waits_also_when_little_of_its_time_is_left(self):
+        registry = registry_of(BulkheadMiddleware(1), t=Script(Give(1, after=0.25), Give(2)))
+
+        assert codes(await at_once(registry, ("t", {}), ("t", {"timeout": 0.5}))) == [1, 2]
+
     async def test_the_lowest_priority_goes_first(self):
         script = Script(Give(1, after=5))
         bulkhead = BulkheadMiddleware(1, queue=3, priority=lambda call: -call.arguments["number"])
@@ -331,6 +336,7 @@ class TestEvents:
     async def told(self, bulkhead, count):
         recorder = Recorder()
         registry = registry_of(recorder, bulkhead, t=Script(Give(1, after=5)))
+        await anyio.sleep(60)  # or a moment would be as good as a duration
         results = await at_once(registry, *times(count))
         return [record.events for record in recorder.records], results
 
@@ -439,12 +445,28 @@ class TestSettings:
         with pytest.raises(TypeError, match="priority must be a function from a call to a number, got 5"):
             BulkheadMiddleware(1, priority=5)
 
+    @pytest.mark.parametrize("setting", ["key", "priority"])
+    def test_refuses_an_async_function_whose_every_answer_would_be_another_key(self, setting):
+        async def asks(call):
+            return 1
+
+        with pytest.raises(TypeError, match=f"{setting} must be a plain `def`, got <function .*asks"):
+            BulkheadMiddleware(1, **{setting: asks})
+
     def test_shows_its_limit(self):
         assert str(BulkheadMiddleware(2)) == "BulkheadMiddleware(2 at once)"
         assert repr(BulkheadMiddleware(2, queue=0)).startswith("BulkheadMiddleware(limit=2, queue=0, ")
+        assert repr(BulkheadMiddleware(2)).endswith(", max_keys=10000)")
+
+    def test_takes_only_the_limit_without_its_name(self):
+        with pytest.raises(TypeError, match="positional"):
+            BulkheadMiddleware(2, 5)
 
     def test_two_of_the_same_settings_are_two(self):
-        assert BulkheadMiddleware(2) != BulkheadMiddleware(2)
+        bulkhead = BulkheadMiddleware(2)
+
+        assert bulkhead != BulkheadMiddleware(2)
+        assert bulkhead != bulkhead.with_max_concurrent(2)
 
     def test_with_the_limit_of_a_tool_it_is_another_one_of_the_same_settings(self):
         bulkhead = BulkheadMiddleware(2, queue=5, queue_seconds=3)

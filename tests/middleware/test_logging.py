@@ -236,6 +236,22 @@ async def test_a_signature_that_can_make_no_tool_has_its_traceback_in_the_log():
     assert records[1]["correlation_id"] == result.error.correlation_id
 
 
+async def test_where_the_host_has_not_set_up_structlog_no_traceback_shows_arguments(capsys):
+    structlog.reset_defaults()
+    registry = Registry()
+    registry.use(LoggingMiddleware())
+
+    @registry.tool
+    async def t(body: str) -> None:
+        raise OSError("disk full")
+
+    await registry.execute("t", {"body": "for nobody to read"})
+
+    said = "".join(capsys.readouterr())
+    assert "OSError: disk full" in said
+    assert "for nobody to read" not in said
+
+
 class TestSecrets:
     """What must not be read in a log."""
 

@@ -404,3 +404,35 @@ class TestEvents:
 
         assert not caplog.records
         assert not only(tracing).events
+
+
+class TestWhatIsLeft:
+    """What a call leaves to those after it."""
+
+    async def test_after_a_call_of_which_an_observer_outside_handed_on_a_copy_none_is_left(self, tracing):
+        async def copies(call, inner):
+            return await inner(call.copy())
+
+        copies.stage = Stage.OBSERVE
+        registry = Registry()
+        registry.use(copies, TracingMiddleware(tracing.provider))
+        registry.add(Script(Give(1)).tool("t"))
+
+        await registry.call("t")
+
+        assert not trace.get_current_span().get_span_context().is_valid
+
+    async def test_of_a_trace_that_is_not_recorded_it_says_so_to_who_goes_on_with_it(self):
+        registry = Registry()
+
+        @registry.tool
+        async def tells(context: ExecutionContext) -> ExecutionContext:
+            return context
+
+        with configure_tracing("memory", set_global=False, sample_ratio=0) as tracing:
+            registry.use(TracingMiddleware(tracing.provider))
+
+            result = await registry.execute("tells")
+            await registry.execute("tells", context=result.value)
+
+            assert tracing.spans == ()

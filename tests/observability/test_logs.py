@@ -86,7 +86,7 @@ class TestLines:
 
         assert lines()[0].endswith('tool="t level=error"')
 
-    @pytest.mark.parametrize("level", ["WARNING", "warning", logging.WARNING])
+    @pytest.mark.parametrize("level", ["WARNING", "warning", logging.WARNING, 25])
     def test_what_is_below_the_level_is_left_out(self, level):
         log, lines = logged(level)
 
@@ -140,6 +140,16 @@ class TestStandardLibrary:
 
         (record,) = records(lines)
         assert (record["level"], record["event"]) == ("warning", f"no {ESCAPED}")
+
+    @pytest.mark.parametrize(
+        ("number", "level"), [(1, "debug"), (15, "info"), (25, "warning"), (45, "critical"), (99, "critical")]
+    )
+    def test_a_level_of_the_hosts_own_is_the_next_one_above(self, number, level):
+        _, lines = logged(1, json=True)
+
+        logging.getLogger("toolcase").log(number, "odd")
+
+        assert [(record["level"], record["event"]) for record in records(lines)] == [(level, "odd")]
 
     def test_has_its_traceback(self):
         _, lines = logged(json=True)

@@ -387,3 +387,12 @@ def test_a_date_says_what_lies_between(date):
     wait = retry_after(said(format_datetime(date, usegmt=True)), NOW)
 
     assert wait == ((date - NOW).total_seconds() if date > NOW else None)
+
+
+def test_of_the_same_settings_is_equal():
+    assert RetryPolicy(retry_on=(OSError,)) == RetryPolicy(retry_on=(OSError,))
+    assert RetryPolicy(retry_on=(OSError,)) != RetryPolicy(retry_on=(KeyError,))
+
+
+def test_shows_settings_and_nothing_else():
+    assert "_accepted" not in repr(RetryPolicy())

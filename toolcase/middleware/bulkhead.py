@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
+from inspect import iscoroutinefunction
 from typing import Any, ClassVar, Self
 
 from toolcase.bulkhead import KeyedPermits, Priority, run_within
@@ -29,11 +30,12 @@ class BulkheadMiddleware:
     """
 
     limit: float
-    queue: int | None = field(default=None, kw_only=True)
-    queue_seconds: float = field(default=math.inf, kw_only=True)
-    priority: Priority | None = field(default=None, kw_only=True)
-    key: Key = field(default=by_tool, kw_only=True)
-    max_keys: int = field(default=MOST_KEYS, kw_only=True)
+    _: KW_ONLY
+    queue: int | None = None
+    queue_seconds: float = math.inf
+    priority: Priority | None = None
+    key: Key = by_tool
+    max_keys: int = MOST_KEYS
     stage: ClassVar[Stage] = Stage.ACT
     # Belongs to the event loop, and is shared with those that `with_max_concurrent` makes.
     _permits: KeyedPermits = field(init=False, repr=False)
@@ -49,6 +51,10 @@ class BulkheadMiddleware:
             raise TypeError(f"priority must be a function from a call to a number, got {self.priority!r}")
         if not callable(self.key):
             raise TypeError(f"key must be a function of a call, such as by_tool, got {self.key!r}")
+        for setting in ("key", "priority"):
+            function = getattr(self, setting)
+            if iscoroutinefunction(function):  # each answer would be a key of its own, and nothing a limit
+                raise TypeError(f"{setting} must be a plain `def`, got {function!r}")
         object.__setattr__(self, "_permits", KeyedPermits(count(self.max_keys, "max_keys")))
 
     def __str__(self) -> str:

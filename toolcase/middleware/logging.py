@@ -48,6 +48,9 @@ class LoggingMiddleware:
             value = await inner(call)
         except Exception as error:
             facts = {"tool": _name(call), **facts, **_failure(error, call, self.arguments)}
+            if "exc_info" in facts and self.logger is None and not structlog.is_configured():
+                # Without a host's word structlog may show the locals of each frame, arguments and all.
+                facts["exception"] = traceback_of(facts.pop("exc_info"), call.host.secrets)
             log.log(logging.WARNING, "call.failed", **facts)
             raise
         except BaseException:

@@ -17,7 +17,7 @@ from toolcase.errors import InvalidArguments
 from toolcase.events import Event
 from toolcase.observability import names
 from toolcase.observability.happenings import happening
-from toolcase.observability.propagation import span_context
+from toolcase.observability.propagation import span_context, with_flags
 from toolcase.observability.providers import Watch
 from toolcase.plain import as_json, printable
 from toolcase.result import describe
@@ -91,7 +91,9 @@ class TracingMiddleware:
             return value
         finally:
             # Closed from outside, after its loop had gone, it is in another context: nothing to put back.
-            if running.get() is call:
+            # The info tells whose it is: an observer outside may have handed on a copy of the call.
+            now = running.get()
+            if now is not None and now.info is call.info:
                 current.detach(token)
             if span.is_recording():
                 span.set_attribute(names.ATTEMPTS, call.info.attempts)
@@ -113,11 +115,13 @@ class TracingMiddleware:
         span = tracer.start_span(title, around, trace.SpanKind.INTERNAL, attributes)
         own = span.get_span_context()
         if own.is_valid:
+            context = call.context
             call.info._context = replace(
-                call.context,
+                context,
                 trace_id=trace.format_trace_id(own.trace_id),
                 span_id=trace.format_span_id(own.span_id),
                 parent_span_id=trace.format_span_id(parent.span_id) if parent.is_valid else None,
+                metadata=with_flags(context.metadata, own.trace_flags),
             )
         if span.is_recording():
             call.state[self] = span

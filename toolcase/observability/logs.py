@@ -19,6 +19,7 @@ Record = MutableMapping[str, Any]
 
 LOGGER = "toolcase"
 TRACEBACK = "exception"
+KNOWN = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
 FIRST = ("timestamp", "level", "event")
 """These stand at the head of a line, without their names."""
 
@@ -50,7 +51,7 @@ def configure_logging(
             _Safe(secrets or Secrets()),
             _as_json if json else _as_text,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+        wrapper_class=structlog.make_filtering_bound_logger(_known(number)),
         logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
         cache_logger_on_first_use=False,
     )
@@ -67,7 +68,7 @@ class _ToStructlog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             log = structlog.get_logger(LOGGER)
-            log.log(record.levelno, record.getMessage(), exc_info=record.exc_info or None)
+            log.log(_known(record.levelno), record.getMessage(), exc_info=record.exc_info or None)
         except Exception:  # noqa: BLE001  as every handler of the standard library: logging breaks nothing
             self.handleError(record)
 
@@ -99,6 +100,11 @@ def _level(level: str | int) -> int:
     if isinstance(level, bool) or not isinstance(level, int):
         raise TypeError(f"level must be the name of a level or a number, got {level!r}")
     return level
+
+
+def _known(level: int) -> int:
+    """The next level above of those that structlog knows; for the rest there is the highest."""
+    return next((known for known in KNOWN if known >= level), KNOWN[-1])
 
 
 def _with_trace(logger: Any, method: str, record: Record) -> Record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec.structs import replace
 from opentelemetry import trace
@@ -30,19 +31,21 @@ def continue_trace(headers: Mapping[str, str], context: ExecutionContext | None 
     caller = _span_context(TraceContextTextMapPropagator().extract(given, Context()))
     if not caller.is_valid:
         return context
-    more: dict[str, str] = {}
-    if not caller.trace_flags.sampled:
-        more[FLAGS] = f"{caller.trace_flags:02x}"
-    if caller.trace_state:
-        more[STATE] = caller.trace_state.to_header()
-    kept = {name: value for name, value in context.metadata.items() if name not in (FLAGS, STATE)}
+    state = {STATE: caller.trace_state.to_header()} if caller.trace_state else {}
+    kept = {name: value for name, value in context.metadata.items() if name != STATE}
     return replace(
         context,
         trace_id=trace.format_trace_id(caller.trace_id),
         span_id=trace.format_span_id(caller.span_id),
         parent_span_id=None,
-        metadata={**kept, **more},
+        metadata=with_flags({**kept, **state}, caller.trace_flags),
     )
+
+
+def with_flags(metadata: Mapping[str, Any], flags: trace.TraceFlags) -> Mapping[str, Any]:
+    """The metadata such that it says of a trace that is not recorded, and of no other, that it is not."""
+    kept = {name: value for name, value in metadata.items() if name != FLAGS}
+    return kept if flags.sampled else {**kept, FLAGS: f"{flags:02x}"}
 
 
 def trace_headers(context: ExecutionContext | None = None) -> dict[str, str]:

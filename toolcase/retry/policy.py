@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,9 +13,7 @@ from toolcase.clock import count, number
 from toolcase.errors import ErrorCode, InvalidResult, ToolError, lone
 from toolcase.retry.backoff import Backoff, ExponentialBackoff
 from toolcase.retry.budget import RetryBudget
-
-Accepted = type[Exception] | ErrorCode
-RetryOn = Accepted | tuple[Accepted, ...] | Callable[[Exception], bool]
+from toolcase.selection import Selection, check_predicate, is_error, selecting, several
 
 
 def transient(error: Exception) -> bool:
@@ -48,11 +45,12 @@ class RetryPolicy:
 
     max_attempts: int = 3
     backoff: Backoff = field(default_factory=ExponentialBackoff)
-    retry_on: RetryOn = transient
+    retry_on: Selection = transient
     retry_if_result: Callable[[Any], bool] | None = None
     max_retry_after: float = 60.0
     budget: RetryBudget | None = None
     not_dispatched: tuple[type[Exception], ...] = (ConnectionRefusedError,)
+    _accepted: Callable[[Exception], bool] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         count(self.max_attempts, "max_attempts")
@@ -62,21 +60,12 @@ class RetryPolicy:
         if self.budget is not None and not isinstance(self.budget, RetryBudget):
             raise TypeError(f"budget must be a RetryBudget, got {self.budget!r}")
         nothing_done: Any = self.not_dispatched
-        if not isinstance(nothing_done, tuple) or not all(map(_is_error, nothing_done)):
+        if not isinstance(nothing_done, tuple) or not all(map(is_error, nothing_done)):
             raise TypeError(f"not_dispatched must be a tuple of exception types, got {nothing_done!r}")
         if self.retry_if_result is not None:
-            _check_predicate(self.retry_if_result, "retry_if_result takes a predicate of the value")
-        self._check_retry_on()
-
-    def _check_retry_on(self) -> None:
-        wanted = "retry_on takes exception types, error codes or one predicate"
-        if callable(self.retry_on) and not isinstance(self.retry_on, type):
-            _check_predicate(self.retry_on, wanted)
-            return
-        for entry in _named(self.retry_on):
-            if not isinstance(entry, ErrorCode) and not _is_error(entry):
-                known = isinstance(entry, str) and entry in ErrorCode.__members__
-                raise TypeError(f"{wanted}, got {entry!r}" + (f"; write ErrorCode.{entry}" if known else ""))
+            check_predicate(self.retry_if_result, "retry_if_result takes a predicate of the value")
+        object.__setattr__(self, "_accepted", selecting(self.retry_on, "retry_on"))
+        for entry in several(self.retry_on):
             if entry is ErrorCode.INVALID_RESULT or entry is InvalidResult:
                 raise ValueError(
                     f"retry_on cannot take {entry!r}: the tool has had its effect and would have it again; "
@@ -85,34 +74,12 @@ class RetryPolicy:
 
     def accepts(self, error: Exception) -> bool:
         """Whether this error is worth another try. What a predicate raises comes through."""
-        only = lone(error)
-        if isinstance(only, InvalidResult):
-            return False  # it came after the effect, and a second one would mend nothing
-        if not isinstance(self.retry_on, type | tuple | ErrorCode):
-            return self.retry_on(only) is True
-        code = only.code if isinstance(only, ToolError) else ErrorCode.TOOL_FAILED
-        named = _named(self.retry_on)
-        types = tuple(entry for entry in named if isinstance(entry, type))
-        return code in named or isinstance(error, types) or isinstance(only, types)
+        # Not what came after the effect: a second one would mend nothing.
+        return not isinstance(lone(error), InvalidResult) and self._accepted(error)
 
     def rejects(self, value: Any) -> bool:
         """Whether this value is worth another try. What the predicate raises comes through."""
         return self.retry_if_result is not None and self.retry_if_result(value) is True
-
-
-def _named(retry_on: Any) -> tuple[Any, ...]:
-    return retry_on if isinstance(retry_on, tuple) else (retry_on,)
-
-
-def _is_error(entry: Any) -> bool:
-    return isinstance(entry, type) and issubclass(entry, Exception)
-
-
-def _check_predicate(given: Any, wanted: str) -> None:
-    if not callable(given):
-        raise TypeError(f"{wanted}, got {given!r}")
-    if inspect.iscoroutinefunction(given):
-        raise TypeError(f"{wanted}, and that is not async, got {given!r}")
 
 
 def retry_after(error: BaseException, now: datetime) -> float | None:

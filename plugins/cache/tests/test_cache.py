@@ -8,11 +8,11 @@ import pytest
 from pydantic import BaseModel
 
 from asking import ADA, BOB, at_once, host, told, watched
-from toolcase import Registry, ToolFailed, tool
+from toolcase import Call, Registry, ToolFailed, tool
 from toolcase.events import MiddlewareFailed
 from toolcase.runtime import RetryMiddleware
 from toolcase.testing import Fail, Give, Script, current_clock
-from toolcase_cache import CacheHit, CacheMiddleware, CacheMissed, CacheStats, MemoryCache, ValueNotKept
+from toolcase_cache import CacheHit, CacheMiddleware, CacheMissed, CacheStats, Key, MemoryCache, ValueNotKept
 from toolcase_cache.cache import REST_SECONDS, STORE_SECONDS
 
 
@@ -290,6 +290,21 @@ class TestStore:
         assert [(type(event), event.tool, event.middleware, str(event.error)) for event in told] == [
             (MiddlewareFailed, "t", cache, "no store")
         ] * 2
+
+    async def test_with_a_clock_that_went_back_it_is_asked_again(self):
+        store, now = Failing("get"), iter([100.0, 100.0, 5.0, 5.0])
+
+        class Clock:
+            def monotonic(self):
+                return next(now)
+
+        call = Call("t", tool(anyio.sleep, read_only=True), {}, None, Registry(clock=Clock()))
+        cache = CacheMiddleware(60, store=store)
+
+        for _ in range(2):
+            await cache._found(call, Key(call.tool, ""))
+
+        assert store.asked == ["get", "get"]
 
     async def test_a_value_of_it_that_cannot_be_copied_is_none(self):
         class Careless(MemoryCache):

@@ -110,7 +110,8 @@ class TestValue:
         assert others == [value] * 2
         assert len({id(each[0]) for each in (first, *others)}) == 3
 
-    async def test_what_one_does_to_it_the_others_do_not_see(self):
+    @pytest.mark.parametrize("number", [2, 5])
+    async def test_what_one_does_to_it_the_others_do_not_see(self, number):
         registry = host(Script(Give([1], after=1)), CoalesceMiddleware())
 
         async def ask():
@@ -119,7 +120,22 @@ class TestValue:
             value.append(2)
             return seen
 
-        assert await at_once(ask, 5) == [[1]] * 5
+        assert await at_once(ask, number) == [[1]] * number
+
+    @pytest.mark.parametrize("ends", [Give, Fail])
+    async def test_is_not_copied_for_one_who_asks_alone(self, ends):
+        copied = []
+
+        class Costly(Exception):
+            def __copy__(self):
+                copied.append(self)
+
+            def __deepcopy__(self, memo):
+                copied.append(self)
+
+        await host(Script(ends(Costly(), after=1)), CoalesceMiddleware()).execute("t")
+
+        assert copied == []
 
     async def test_that_cannot_be_copied_is_the_firsts_and_the_others_run_alone(self):
         registry, locks = Registry(), []
@@ -316,6 +332,38 @@ async def test_the_cache_keeps_the_value_of_a_run_once():
     await at_once(lambda: registry.call("t"), 10)
 
     assert (store.puts, len(script.starts)) == (1, 1)
+
+
+async def left_by_the_first(registry, meanwhile=anyio.lowlevel.checkpoint) -> None:
+    """One call that leaves after half a second, and one that follows it to the end."""
+    async with anyio.create_task_group() as tasks:
+        with anyio.move_on_after(0.5):
+            tasks.start_soon(lambda: follow(registry, meanwhile))
+            await registry.call("t")
+
+
+async def follow(registry, meanwhile) -> None:
+    await anyio.sleep(0.25)
+    await meanwhile()
+    assert await registry.call("t") == "first"
+
+
+async def test_the_cache_keeps_the_value_of_a_run_that_the_first_call_has_left():
+    script = Script(Give("first", after=1), Give("second"))
+    registry = host(script, CacheMiddleware(60), CoalesceMiddleware())
+
+    await left_by_the_first(registry)
+
+    assert (await registry.call("t"), len(script.starts)) == ("first", 1)
+
+
+async def test_the_cache_keeps_no_value_of_a_run_from_before_a_clearing():
+    script, cache = Script(Give("first", after=1), Give("second")), CacheMiddleware(60)
+    registry = host(script, cache, CoalesceMiddleware())
+
+    await left_by_the_first(registry, cache.clear)
+
+    assert (await registry.call("t"), len(script.starts)) == ("second", 2)
 
 
 async def test_what_a_follower_ran_alone_the_cache_keeps():

@@ -1,13 +1,14 @@
 """Leaving a run: the others do not notice, the last one ends it, and nothing is left."""
 
 import asyncio
+import math
 from itertools import combinations
 
 import anyio
 import pytest
 
 from asking import host
-from toolcase import Registry, shielded
+from toolcase import Call, Registry, remaining, shielded
 from toolcase.events import CancelOverrun
 from toolcase.runtime import ExponentialBackoff, RetryMiddleware, RetryPolicy
 from toolcase.testing import Fail, Give, Hang, Script, Way, cancel_at_every_await, current_clock
@@ -151,6 +152,49 @@ async def test_what_ends_the_program_while_it_is_stopped_reaches_the_last():
         await registry.execute("quits", timeout=1)
 
 
+async def test_what_ends_the_program_in_the_tick_in_which_the_last_one_leaves_reaches_it():
+    registry = Registry()
+    registry.use(CoalesceMiddleware())
+
+    @registry.tool(read_only=True)
+    async def quits() -> None:
+        await anyio.sleep(1)
+        scope.cancel()
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit), anyio.CancelScope() as scope:
+        await registry.call("quits")
+
+
+@pytest.mark.backends("asyncio")
+async def test_what_ends_the_program_for_the_first_does_not_reach_one_that_leaves_after_it():
+    registry = Registry()
+    registry.use(CoalesceMiddleware())
+
+    @registry.tool(read_only=True)
+    async def quits() -> None:
+        await anyio.sleep(1)
+        raise SystemExit(3)
+
+    async def first():
+        with pytest.raises(SystemExit):
+            await registry.call("quits")
+        tasks[1].cancel()
+
+    tasks = [asyncio.create_task(ask) for ask in (first(), registry.call("quits"))]
+
+    assert isinstance((await asyncio.gather(*tasks, return_exceptions=True))[1], asyncio.CancelledError)
+
+
+async def test_what_fails_for_those_who_wait_is_reported_nowhere_else():
+    registry, told = host(Script(Fail(ValueError("no"))), CoalesceMiddleware()), []
+    registry.on_event(told.append)
+
+    await registry.execute("t")
+
+    assert told == []
+
+
 @pytest.mark.backends("asyncio")
 async def test_a_call_that_is_closed_ends_its_run_without_waiting():
     script = Script(Hang())
@@ -162,6 +206,27 @@ async def test_a_call_that_is_closed_ends_its_run_without_waiting():
     await asyncio.sleep(1)
 
     assert (len(script.starts), script.running) == (1, 0)
+
+
+@pytest.mark.backends("asyncio")
+async def test_a_run_whose_call_was_closed_has_no_time_left():
+    registry, left = Registry(), []
+    registry.use(CoalesceMiddleware())
+
+    @registry.tool(read_only=True)
+    async def lingers(call: Call) -> None:
+        try:
+            await anyio.sleep(9)
+        finally:
+            left.append(remaining(call))
+
+    call = registry.call("lingers")
+    call.send(None)
+    await asyncio.sleep(1)
+    call.close()
+    await asyncio.sleep(1)
+
+    assert left == [-math.inf]
 
 
 @pytest.mark.backends("asyncio")

@@ -1,6 +1,7 @@
 """Settings that cannot be meant are refused where they are given, with the value and the mend."""
 
 import math
+from dataclasses import FrozenInstanceError
 
 import pytest
 
@@ -44,6 +45,31 @@ def test_a_count_is_a_whole_number(kind, setting, number):
 def test_tools_are_named(make, tools):
     with pytest.raises(TypeError, match=r"tools must be names of tools, or patterns such as 'get_\*', got"):
         make(tools=tools)
+
+
+@pytest.mark.parametrize("used", [CoalesceMiddleware(), CacheMiddleware(60)], ids=str)
+def test_settings_neither_change_nor_are_misspelt(used):
+    with pytest.raises(FrozenInstanceError):
+        used.tools = "t"
+    assert not hasattr(used, "__dict__")
+
+
+def test_settings_are_given_by_name():
+    for make in (CoalesceMiddleware, lambda tools: CacheMiddleware(60, tools)):
+        with pytest.raises(TypeError, match="positional"):
+            make("t")
+
+
+def test_flights_and_kept_values_are_no_settings():
+    assert repr(CoalesceMiddleware()) == "CoalesceMiddleware(tools=(), max_flights=10000)"
+    assert repr(CacheMiddleware(60)) == "CacheMiddleware(ttl_seconds=60, tools=())"
+    with pytest.raises(TypeError):
+        CoalesceMiddleware(_flights={})
+
+
+@pytest.mark.parametrize("make", [CoalesceMiddleware, lambda: CacheMiddleware(60, store=None)])
+def test_two_of_the_same_settings_are_two(make):
+    assert make() != make()
 
 
 def test_what_they_are_called():

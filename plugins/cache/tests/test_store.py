@@ -64,6 +64,19 @@ async def test_a_value_whose_time_is_over_is_gone():
     assert cache.memory.evicted == 0
 
 
+async def test_with_a_clock_that_went_back_nothing_is_as_old_as_it_seems():
+    cache = Cache()
+    await anyio.sleep(10)
+    await cache.put("a", 1)
+
+    class Another:
+        def monotonic(self):
+            return 9.0
+
+    assert await cache.memory.get(Key(one, "a"), Another()) is None
+    assert len(cache.memory) == 0
+
+
 async def test_drops_what_was_used_least_recently_when_it_has_so_many():
     cache = Cache(max_entries=2)
     await cache.put("a")

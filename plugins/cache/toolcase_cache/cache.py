@@ -13,9 +13,10 @@ import anyio
 
 from toolcase import Call, Inner, Stage
 from toolcase.events import MiddlewareFailed
+from toolcase.runtime import seconds
 from toolcase_cache.events import CacheHit, CacheMissed, ValueNotKept
-from toolcase_cache.key import FOLLOWS, Key, key_of
-from toolcase_cache.settings import patterns, seconds
+from toolcase_cache.key import RUN, Key, key_of
+from toolcase_cache.settings import patterns
 from toolcase_cache.store import CacheStore, Kept, MemoryCache
 
 T = TypeVar("T")
@@ -40,6 +41,7 @@ class _State:
     hits: int = 0
     misses: int = 0
     failures: int = 0
+    rests_since: float = math.inf
     rests_until: float = -math.inf
     clearings: int = 0
 
@@ -80,10 +82,11 @@ class CacheMiddleware:
             return found.value
         self._state.misses += 1
         call.notify(CacheMissed(tool=call.name))
-        clearings = self._state.clearings
+        call.state[self] = self._state.clearings
         value = await inner(call)
-        # A follower's value is kept by the call that it followed; one from before a clearing by nobody.
-        if not call.state.pop(FOLLOWS, False) and clearings == self._state.clearings:
+        # What several calls have is kept by one of them, and what was begun before a clearing by none.
+        begun = call.state.pop(RUN, call.state)
+        if begun is not None and begun.get(self) == self._state.clearings:
             await self._keep(call, key, value)
         return value
 
@@ -115,13 +118,14 @@ class CacheMiddleware:
     async def _asked(self, call: Call, ask: Callable[[], Awaitable[T]]) -> T | None:
         """What the store says; None where it failed, or did so a short while ago."""
         state, now = self._state, call.host.clock.monotonic()
-        if now < state.rests_until:
+        if state.rests_since <= now < state.rests_until:  # a clock that went back is another loop's
             return None
         try:
             with anyio.fail_after(STORE_SECONDS):
                 return await ask()
         except Exception as error:  # noqa: BLE001  foreign code, and the call does not need it
             state.failures += 1
-            state.rests_until = call.host.clock.monotonic() + REST_SECONDS
+            state.rests_since = call.host.clock.monotonic()
+            state.rests_until = state.rests_since + REST_SECONDS
             call.host.report(MiddlewareFailed(tool=call.name, middleware=self, error=error))
             return None

@@ -8,13 +8,14 @@ from functools import partial
 from typing import Any, ClassVar
 
 from toolcase import Call, Inner, Stage
+from toolcase.runtime import OneLoop, count
 from toolcase_cache.events import CallCoalesced
 from toolcase_cache.flight import Flight, NotShared
-from toolcase_cache.key import FOLLOWS, Key, key_of
-from toolcase_cache.settings import count, patterns
+from toolcase_cache.key import RUN, Key, key_of
+from toolcase_cache.settings import patterns
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CoalesceMiddleware:
     """Run a tool once for all calls of it that wait at the same time with equal arguments, for one caller.
 
@@ -24,12 +25,14 @@ class CoalesceMiddleware:
     For the registries of one event loop.
     """
 
-    tools: str | Collection[str] = field(default=(), kw_only=True)
-    max_flights: int = field(default=10_000, kw_only=True)
+    tools: str | Collection[str] = ()
+    max_flights: int = 10_000
     stage: ClassVar[Stage] = Stage.ACT
     inside_retry: ClassVar[bool] = False
     # Those that can be joined. Nothing is awaited between a look and a change.
     _flights: dict[Key, Flight] = field(default_factory=dict, init=False, repr=False)
+
+    _loop: OneLoop = field(default_factory=OneLoop, init=False, repr=False)
 
     def __post_init__(self) -> None:
         count(self.max_flights, "max_flights")
@@ -40,13 +43,14 @@ class CoalesceMiddleware:
 
     async def __call__(self, call: Call, inner: Inner) -> Any:
         key = key_of(call, self.tools)
+        if self._loop.changed(call, waiting=lambda: bool(self._flights), whose=self):
+            self._flights.clear()  # these have gone with their loop
         while key is not None:
             flight = self._flights.get(key)
             if flight is None:
                 if len(self._flights) >= self.max_flights:
                     break
-                flight = Flight(call, inner, over=partial(self._flights.__delitem__, key))
-                self._flights[key] = flight
+                flight = self._flights[key] = Flight(call, inner, over=partial(self._over, key))
             elif flight.waits_for_us:
                 break  # or each would wait for the other
             else:
@@ -56,8 +60,12 @@ class CoalesceMiddleware:
                 break
             if outcome is not NotShared.AGAIN:
                 return outcome
-        call.state[FOLLOWS] = False
+        call.state.pop(RUN, None)
         return await inner(call)
+
+    def _over(self, key: Key, flight: Flight) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
 
     @property
     def flights(self) -> int:

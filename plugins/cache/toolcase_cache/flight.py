@@ -18,7 +18,7 @@ from toolcase import BackgroundTask, Call, Inner, remaining, shielded
 from toolcase.events import Event
 from toolcase.runtime import Detached
 from toolcase_cache.events import FlightFailed
-from toolcase_cache.key import FOLLOWS
+from toolcase_cache.key import RUN
 from toolcase_cache.twin import twin
 
 NOBODY_WAITS = "nobody waits for it any more"
@@ -43,7 +43,7 @@ class Flight:
     run before the observers, and is given the outcome itself; the others are given copies.
     """
 
-    def __init__(self, call: Call, inner: Inner, over: Callable[[], None]) -> None:
+    def __init__(self, call: Call, inner: Inner, over: Callable[[Flight], None]) -> None:
         """For this call, with which it begins; `over` is called once, when none is to join it any more."""
         # What the first caller does to its arguments once it has gone is not to be seen here.
         self._run = Detached(call.with_own_arguments(), patience=self._patience, notify=self._notify)
@@ -78,7 +78,7 @@ class Flight:
         """The value for this call, or the error raised; `NotShared` where there is none for it."""
         waiter = _Waiter(call)
         self._waiters[waiter] = None
-        call.state[FOLLOWS] = self._task is not None
+        self._run.joined(call)
         try:
             await self._ended(call)
             return self._outcome_of(waiter)
@@ -89,12 +89,12 @@ class Flight:
 
     async def _ended(self, call: Call) -> None:
         """Begin it, if nobody has, and wait for its end; the last one who cannot wait ends it."""
+        task = self._task = self._task or self._begin(call)
         try:
-            task = self._task = self._task or self._begin(call)
             await task.wait()
-        except BaseException as error:
+        except BaseException as reason:
             if len(self._waiters) == 1:
-                await self._abandon(waits=not isinstance(error, GeneratorExit))
+                await self._abandon(task, reason)
             raise
 
     def _begin(self, call: Call) -> BackgroundTask:
@@ -117,22 +117,22 @@ class Flight:
             if self._error is not None or not self._landed:
                 self._close()  # the next call tries again
 
-    async def _abandon(self, *, waits: bool) -> None:
-        """Nobody wants it any more: stop it, and wait until it has stopped."""
+    async def _abandon(self, task: BackgroundTask, reason: BaseException) -> None:
+        """Nobody wants it any more: stop it, and wait until it has stopped, unless what waits is closed."""
         self._close()
-        task, token = self._task, self._run.call.context.cancellation
-        if task is None or task.ended:
-            return
-        self._abandoned = True
-        if token is not None:
-            token.cancel(NOBODY_WAITS)
-        task.cancel()
-        while waits and not task.ended:
+        token = self._run.call.context.cancellation
+        if not task.ended:
+            self._abandoned = True
+            if token is not None:
+                token.cancel(NOBODY_WAITS)
+            task.cancel()
+        while not task.ended and not isinstance(reason, GeneratorExit):
             # Cancelled natively once more? What we were cancelled with at first goes on in the end.
             with suppress(anyio.get_cancelled_exc_class()), shielded(math.inf):
                 await task.wait()
-        if self._error is not None and not isinstance(self._error, Exception) and not self._cancelled:
-            raise self._error  # the program is to end, and nobody else would know
+        untold = None if self._taker or self._cancelled else self._error
+        if untold is not None and not isinstance(untold, Exception):
+            raise untold  # the program is to end, and nobody else would know
 
     def _patience(self) -> float:
         until = max((waiter.until for waiter in self._waiters), default=-math.inf)
@@ -151,21 +151,23 @@ class Flight:
     def _outcome_of(self, waiter: _Waiter) -> Any:
         if not self._landed:
             return NotShared.AGAIN
-        if self._stands_for_it(waiter):
+        ours = self._stands_for_it(waiter)
+        waiter.call.state[RUN] = self._run.call.state if ours else None
+        if ours:
             self._taker = waiter
-            return self._taken(among=len(self._waiters))
+            return self._taken()
         if self._error is None:
             return _copied(self._value)
         if not isinstance(self._error, Exception):
             return NotShared.AGAIN
         raise twin(self._error).with_traceback(self._traceback)
 
-    def _taken(self, *, among: int) -> Any:
+    def _taken(self) -> Any:
         """The outcome itself; what is left for the others is a copy, which its taker cannot change."""
-        value, error = self._value, self._error
-        if among > 1 and isinstance(error, Exception):
+        value, error, shared = self._value, self._error, len(self._waiters) > 1
+        if shared and isinstance(error, Exception):
             self._error = twin(error)
-        elif among > 1:
+        elif shared:
             self._value = _copied(value)
         if error is None:
             return value
@@ -184,6 +186,7 @@ class Flight:
             own.attempts += run.attempts - self._attempts_told
             self._attempts_told = run.attempts
         del self._waiters[waiter]
+        self._run.left(waiter.call)
         if not self._waiters:
             self._close()
             self._value = self._error = self._traceback = None
@@ -191,7 +194,7 @@ class Flight:
     def _close(self) -> None:
         if self._open:
             self._open = False
-            self._over()
+            self._over(self)
 
 
 class _Waiter:

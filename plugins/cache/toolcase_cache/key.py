@@ -27,8 +27,8 @@ MOST_VALUES = 10_000
 """In the arguments of one call; more are not looked through while the event loop waits."""
 DEPTH = 100
 
-FOLLOWS = "toolcase_cache.follows"
-"""In the state of a call: whether its value is of a run that an earlier call began."""
+RUN = "toolcase_cache.run"
+"""In the state of a call: that of the shared run whose value it has; None if another one keeps that."""
 
 _OF_ONE_CALL = frozenset({"trace_id", "span_id", "parent_span_id"})
 _UNORDERED = (set, frozenset, dict, MappingProxyType)

@@ -2,28 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Collection
 from typing import Any
-
-
-def seconds(value: float, setting: str) -> float:
-    """A duration above 0, infinity included; else TypeError or ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{setting} must be a number of seconds, got {value!r}")
-    if not (0 < value <= sys.float_info.max or value == math.inf):
-        raise ValueError(f"{setting} must be above 0 seconds, got {value!r}; use math.inf for no limit")
-    return value
-
-
-def count(value: float, setting: str) -> int:
-    """A whole number of at least 1; else TypeError or ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{setting} must be a whole number, got {value!r}")
-    if value < 1:
-        raise ValueError(f"{setting} must be at least 1, got {value!r}")
-    return value
 
 
 def patterns(value: str | Collection[str], setting: str) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, NamedTuple, Protocol
 
 from toolcase import Clock
+from toolcase.runtime import count
 from toolcase_cache.key import Key
-from toolcase_cache.settings import count
 
 _COUNTED_ELSEWHERE = (type, ModuleType, FunctionType, BuiltinFunctionType)
 
@@ -50,7 +50,8 @@ class MemoryCache:
         A value that alone takes more is not kept.
         """
         self.max_entries = count(max_entries, "max_entries")
-        self.max_bytes = max_bytes if max_bytes == math.inf else count(max_bytes, "max_bytes")
+        given: Any = max_bytes  # an int, or infinity
+        self.max_bytes = given if given == math.inf else count(given, "max_bytes")
         self.evicted = 0
         """How many values went because it was full."""
         self.bytes = 0
@@ -67,7 +68,7 @@ class MemoryCache:
         entry = self._entries.get(key)
         if entry is None:
             return None
-        if entry.expires <= clock.monotonic():
+        if not entry.since <= clock.monotonic() < entry.expires:  # a clock that went back is another loop's
             self._drop(key)
             return None
         self._entries.move_to_end(key)
@@ -80,7 +81,8 @@ class MemoryCache:
         size = 0 if self.max_bytes == math.inf else weight(value, self.max_bytes)
         if size > self.max_bytes:
             return
-        self._entries[key] = _Entry(value, clock.monotonic() + ttl_seconds, size)
+        now = clock.monotonic()
+        self._entries[key] = _Entry(value, now, now + ttl_seconds, size)
         self.bytes += size
         while len(self._entries) > self.max_entries or self.bytes > self.max_bytes:
             self._drop(next(iter(self._entries)))
@@ -97,6 +99,7 @@ class MemoryCache:
 
 class _Entry(NamedTuple):
     value: Any
+    since: float
     expires: float
     size: int
 

@@ -128,6 +128,19 @@ def test_a_wait_of_ages_is_still_a_number():
     assert bucket.take(1, 0.0) == 1e15
 
 
+def test_after_the_longest_wait_that_is_told_exactly_the_tokens_are_there():
+    bucket = Bucket(Flow(1, 1e15, 1))
+    bucket.take(1, 0.05)
+
+    wait = bucket.take(1, 0.05)  # that moment and 1e15 seconds are rounded down in their sum
+
+    assert bucket.take(1, 0.05 + wait) is None
+
+
+def test_what_is_there_takes_no_seconds():
+    assert Flow(1, 1, 1).until(due=0, now=5.0) == 0
+
+
 @pytest.mark.parametrize("wait", [True, 2.0])
 def test_cancelled_at_any_await_it_leaves_nobody_in_the_queue(wait, backend):
     limiters = []

@@ -5,7 +5,7 @@ import math
 import anyio
 import pytest
 
-from toolcase import ErrorCode, ExecutionContext, Overloaded, Registry, Stage
+from toolcase import ErrorCode, ExecutionContext, Overloaded, Registry
 from toolcase.events import CallAdmitted, CallRejected, CallWaiting
 from toolcase.runtime import RetryMiddleware, RetryPolicy, TimeoutMiddleware, by_principal, by_scope, together
 from toolcase.testing import Give, Hang, Recorder, Script, current_clock
@@ -121,7 +121,7 @@ async def test_waits_for_its_turn_in_the_order_of_calling():
     results = await at_once(registry, 5)
 
     assert [result.value for result in results] == [0, 0.5, 1, 1.5, 2]
-    assert recorder.records[0].events == []
+    assert [event.waited for event in recorder.records[0].events] == [0]
 
 
 async def test_waits_no_longer_than_it_may():
@@ -304,12 +304,23 @@ async def test_observers_are_told_who_waits_and_for_how_long():
     limit = RateLimitMiddleware(2, burst=1, wait=True)
     registry, recorder, _ = limited(limit)
 
+    await anyio.sleep(60)  # or a moment would be as good as a duration
     await at_once(registry, 2)
 
     assert recorder.records[1].events == [
         CallWaiting(tool="t", middleware=limit),
         CallAdmitted(tool="t", middleware=limit, waited=0.5),
     ]
+
+
+@pytest.mark.parametrize("wait", [False, True])
+async def test_observers_are_told_of_who_need_not_wait(wait):
+    limit = RateLimitMiddleware(2, wait=wait)
+    registry, recorder, _ = limited(limit)
+
+    await registry.call("t")
+
+    assert recorder.records[0].events == [CallAdmitted(tool="t", middleware=limit, waited=0)]
 
 
 async def test_observers_are_told_of_a_refusal():
@@ -351,43 +362,3 @@ async def test_the_limit_of_time_of_an_attempt_begins_with_its_turn():
     results = await at_once(registry, 2)
 
     assert (results[1].error.code, results[1].duration) == (ErrorCode.TIMEOUT, 1.5)
-
-
-# Its settings
-
-
-def test_acts():
-    assert RateLimitMiddleware.stage is Stage.ACT
-
-
-def test_two_are_two():
-    assert RateLimitMiddleware(1) != RateLimitMiddleware(1)
-
-
-def test_shows_its_rate():
-    assert str(RateLimitMiddleware(100, per=60.0)) == "RateLimitMiddleware(100 in 60 s)"
-
-
-@pytest.mark.parametrize(
-    ("settings", "error", "said"),
-    [
-        ({"rate": 0}, ValueError, "rate must be above 0, got 0; leave the middleware out, or use math.inf"),
-        ({"rate": -1}, ValueError, "rate must be above 0, got -1"),
-        ({"rate": math.nan}, ValueError, "rate must be above 0, got nan"),
-        ({"rate": True}, TypeError, "rate must be a number, got True"),
-        ({"rate": "5"}, TypeError, "rate must be a number, got '5'"),
-        ({"per": 0}, ValueError, "per must be above 0, got 0; it is the seconds in which"),
-        ({"per": math.inf}, ValueError, "per must be finite, got inf; it is the seconds in which"),
-        ({"burst": 0}, ValueError, "burst must be at least 1, got 0"),
-        ({"burst": 1.5}, TypeError, "burst must be a whole number, got 1.5"),
-        ({"wait": 0}, ValueError, "wait must be above 0, got 0; use False to refuse at once"),
-        ({"wait": None}, TypeError, "wait must be a number, got None"),
-        ({"key": "tool"}, TypeError, "key must be a function of a call, got 'tool'"),
-        ({"cost": 3}, TypeError, "cost must be a function of a call, got 3"),
-        ({"max_keys": 0}, ValueError, "max_keys must be at least 1, got 0"),
-        ({"max_waiting": -1}, ValueError, "max_waiting must be at least 0, got -1"),
-    ],
-)
-def test_refuses_settings_that_are_none(settings, error, said):
-    with pytest.raises(error, match=said):
-        RateLimitMiddleware(**{"rate": 1, **settings})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 
@@ -34,7 +33,7 @@ class Flow:
         A full bucket holds `burst`; None is for what comes in one second, and at least 1.
         """
         each_second = Fraction(str(rate)) / Fraction(str(per))
-        self.burst = max(1, math.ceil(each_second)) if burst is None else burst
+        self.burst = math.ceil(each_second) if burst is None else burst
         self.parts = each_second.numerator
         """Of a tick."""
         self.token = each_second.denominator << TICKS
@@ -57,15 +56,6 @@ class Flow:
         return seconds
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Waiter:
-    """One that waits for `cost` tokens."""
-
-    cost: int
-    first: anyio.Event = field(default_factory=anyio.Event)
-    """Set when nobody is before it any more."""
-
-
 class Bucket:
     """Tokens come steadily until it is full, and are given in the order in which they are asked for.
 
@@ -78,7 +68,8 @@ class Bucket:
         self._flow = flow
         # When it will be full, in parts; None at first. What is missing now is what comes until then.
         self._full_at: int | None = None
-        self._queue: deque[Waiter] = deque()
+        # One for each that waits, set when nobody is before it any more.
+        self._queue: deque[anyio.Event] = deque()
         # How many tokens all in the queue wait for.
         self._queued = 0
 
@@ -99,21 +90,26 @@ class Bucket:
 
     async def wait(self, cost: int, monotonic: Callable[[], float]) -> None:
         """Wait for one's turn and take tokens then. Who is cancelled takes none, and those behind move up."""
-        waiter = Waiter(cost)
-        self._queue.append(waiter)
+        first, queue = anyio.Event(), self._queue
+        queue.append(first)
         self._queued += cost
         try:
-            if self._queue[0] is not waiter:
-                await waiter.first.wait()
+            if queue[0] is not first:
+                await first.wait()
             now = monotonic()
             while not self._take(cost, now):  # again only where the loop wakes us a moment early
                 await anyio.sleep(self._flow.until(self._due(cost, now), now))
                 now = monotonic()
         finally:
-            self._queue.remove(waiter)
-            self._queued -= cost
-            if self._queue:
-                self._queue[0].first.set()
+            queue.remove(first)
+            if queue is self._queue:
+                self._queued -= cost
+                if queue:
+                    queue[0].set()
+
+    def forget_who_waits(self) -> None:
+        """Their loop has gone."""
+        self._queue, self._queued = deque(), 0
 
     def _take(self, cost: int, now: float) -> bool:
         if self._due(cost, now) > self._flow.at(now):
@@ -124,7 +120,8 @@ class Bucket:
     def _due(self, cost: int, now: float) -> int:
         """When so many tokens will be there, in parts, if nobody else takes any."""
         at = self._flow.at(now)
-        missing_until = at if self._full_at is None else max(self._full_at, at)
+        # An empty bucket is full at `at + full`; later only by a clock that went back: that of another loop.
+        missing_until = at if self._full_at is None else min(max(self._full_at, at), at + self._flow.full)
         return missing_until + cost * self._flow.token - self._flow.full
 
 
@@ -135,7 +132,7 @@ class Buckets:
 
     def __init__(self, flow: Flow, most: int) -> None:
         self.flow = flow
-        self._now = 0.0
+        self._now: float  # of the last `get`, for what it asks meanwhile
         self._kept: Keyed[Bucket] = Keyed(
             partial(Bucket, flow), idle=lambda bucket: bucket.is_full(self._now), most=most
         )
@@ -144,3 +141,13 @@ class Buckets:
         """That of this key; None where there is no room for one more."""
         self._now = now
         return self._kept.get(key)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anybody waits at any of them."""
+        return any(bucket.waiting for _, bucket in self._kept)
+
+    def forget_who_waits(self) -> None:
+        """Their loop has gone; what was taken stays taken."""
+        for _, bucket in self._kept:
+            bucket.forget_who_waits()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+from inspect import iscoroutinefunction
 
 
 def positive(value: float, setting: str, mend: str = "") -> float:
@@ -11,6 +13,8 @@ def positive(value: float, setting: str, mend: str = "") -> float:
         raise TypeError(f"{setting} must be a number, got {value!r}")
     if not value > 0:
         raise ValueError(f"{setting} must be above 0, got {value!r}{mend}")
+    if math.inf > value > sys.float_info.max:  # a whole number, which no clock can be told
+        raise ValueError(f"{setting} must be at most {sys.float_info.max}, or math.inf, got one above that")
     return value
 
 
@@ -21,16 +25,9 @@ def finite(value: float, setting: str, mend: str) -> float:
     return value
 
 
-def count(value: int, setting: str, *, least: int = 1) -> int:
-    """`value` if it is a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{setting} must be a whole number, got {value!r}")
-    if value < least:
-        raise ValueError(f"{setting} must be at least {least}, got {value!r}")
-    return value
-
-
 def function(value: object, setting: str) -> None:
-    """An error unless `value` can be called."""
+    """An error unless `value` can be called, and answers at once."""
     if not callable(value):
         raise TypeError(f"{setting} must be a function of a call, got {value!r}")
+    if iscoroutinefunction(value):  # each answer would be a key of its own, and nothing a limit
+        raise TypeError(f"{setting} must be a plain `def`, got {value!r}")

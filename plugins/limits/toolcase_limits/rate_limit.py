@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, ClassVar
 
 from toolcase import Call, Inner, Overloaded, RateLimited, Stage, ToolError, remaining
 from toolcase.events import CallAdmitted, CallRejected, CallWaiting
-from toolcase.runtime import by_tool
+from toolcase.runtime import OneLoop, by_tool, count
 from toolcase_limits.bucket import Bucket, Buckets, Flow
-from toolcase_limits.checks import count, finite, function, positive
+from toolcase_limits.checks import finite, function, positive
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,20 +29,22 @@ class RateLimitMiddleware:
 
     rate: float
     """Above 0; `math.inf` is no limit."""
-    per: float = field(default=1.0, kw_only=True)
+    _: KW_ONLY
+    per: float = 1.0
     """Seconds."""
-    burst: int | None = field(default=None, kw_only=True)
+    burst: int | None = None
     """None is for what comes in one second, and at least 1."""
-    wait: bool | float = field(default=False, kw_only=True)
-    key: Callable[[Call], Hashable] = field(default=by_tool, kw_only=True)
-    cost: Callable[[Call], int] | None = field(default=None, kw_only=True)
+    wait: bool | float = False
+    key: Callable[[Call], Hashable] = by_tool
+    cost: Callable[[Call], int] | None = None
     """How many calls it counts as: a whole number of at least 0. None is for 1."""
-    max_keys: int = field(default=10_000, kw_only=True)
-    max_waiting: int = field(default=1_000, kw_only=True)
+    max_keys: int = 10_000
+    max_waiting: int = 1_000
     """Calls of one key."""
     stage: ClassVar[Stage] = Stage.ACT
     _buckets: Buckets | None = field(init=False, repr=False)
     """None where nothing is limited. Only the loop's thread touches it, and awaits nothing meanwhile."""
+    _loop: OneLoop = field(default_factory=OneLoop, init=False, repr=False)
 
     def __post_init__(self) -> None:
         positive(self.rate, "rate", "; leave the middleware out, or use math.inf, for no limit")
@@ -74,6 +76,8 @@ class RateLimitMiddleware:
             raise
         if wait is not None:
             await self._wait(call, bucket, cost)
+        elif call.observed:
+            call.notify(CallAdmitted(tool=call.name, middleware=self, waited=0.0))
         return await inner(call)
 
     def _ask(self, call: Call, buckets: Buckets) -> tuple[Bucket, int, float | None]:
@@ -87,6 +91,8 @@ class RateLimitMiddleware:
                 "ask for less at a time (the host can raise burst)",
                 retryable=False,
             )
+        if self._loop.changed(call, waiting=lambda: buckets.waiting, whose=self):
+            buckets.forget_who_waits()
         now = call.host.clock.monotonic()
         bucket = buckets.get(self.key(call), now)
         if bucket is None:

@@ -690,13 +690,13 @@ class TestSettings:
         async def asynchronous(error):
             return True
 
-        with pytest.raises(TypeError, match="counts takes a predicate that is not async"):
+        with pytest.raises(TypeError, match="counts takes .* one predicate, and that is not async"):
             CircuitBreakerMiddleware(counts=asynchronous)
 
-    @pytest.mark.parametrize("settings", [{"max_keys": 0}, {"recovery_time": 0}])
-    def test_the_others_are_checked_too(self, settings):
-        with pytest.raises(ValueError, match="must be"):
-            CircuitBreakerMiddleware(**settings)
+    @pytest.mark.parametrize("setting", ["max_keys", "recovery_time"])
+    def test_refuses_settings_that_are_none(self, setting):
+        with pytest.raises(ValueError, match=f"^{setting} must be"):
+            CircuitBreakerMiddleware(**{setting: 0})
 
     @pytest.mark.parametrize(
         ("settings", "text"),

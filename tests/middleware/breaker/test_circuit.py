@@ -138,6 +138,13 @@ class TestOpen:
 
         assert (circuit.state, circuit.until) == ("open", 30 + 10)
 
+    def test_with_a_clock_that_went_back_it_stays_so_no_longer(self):
+        circuit = opened(1_000, recovery_time=30)
+
+        assert circuit.admit(5) is None
+        assert circuit.admit(34) is None
+        assert circuit.admit(35)
+
 
 class TestHalfOpen:
     def test_lets_so_many_try_at_a_time(self):
@@ -390,6 +397,15 @@ class TestTally:
         tally.add(0.0)
         assert tally.add_quietly(0.9)
         assert not tally.add_quietly(1.0)
+
+    def test_with_a_clock_that_went_back_it_counts_anew(self):
+        tally = Tally(10)
+        tally.add(1_000, failed=True)
+
+        tally.add(5, slow=True)
+        tally.add(14)
+
+        assert (tally.calls, tally.failures, tally.slow, tally.row) == (2, 0, 1, 0)
 
 
 class TestRules:

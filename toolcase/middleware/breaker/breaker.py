@@ -10,15 +10,17 @@ from functools import partial
 from typing import Any, ClassVar
 
 from toolcase.call import Call, Inner, Stage
+from toolcase.clock import count
 from toolcase.errors import CircuitOpen, ToolError, lone
 from toolcase.events import CallRejected, CircuitChanged, MiddlewareFailed, log_fault
 from toolcase.keyed import MOST_KEYS, Key
 from toolcase.middleware.breaker.circuit import Circuit, CircuitRules, CircuitState, Ticket
 from toolcase.middleware.breaker.circuits import Circuits, Listener
-from toolcase.middleware.breaker.failures import Counts, of_the_tool, predicate, stopped
+from toolcase.middleware.breaker.failures import of_the_tool, stopped
 from toolcase.middleware.breaker.sharing import Sharing
 from toolcase.ports import CircuitStore
 from toolcase.secrets import Secrets
+from toolcase.selection import Selection, selecting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,7 +33,7 @@ class CircuitBreakerMiddleware(CircuitRules):
     `reset` and `state` may be used from other threads.
     """
 
-    counts: Counts = of_the_tool
+    counts: Selection = of_the_tool
     key: Key | None = None
     max_keys: int = MOST_KEYS
     on_change: Listener | None = None
@@ -50,10 +52,11 @@ class CircuitBreakerMiddleware(CircuitRules):
             function = getattr(self, setting)
             if function is not None and (not callable(function) or inspect.iscoroutinefunction(function)):
                 raise TypeError(f"{setting} takes a plain function, got {function!r}")
-        circuits, sharing = Circuits(self, self.max_keys, self.on_change), None
+        most = count(self.max_keys, "max_keys")
+        circuits, sharing = Circuits(self, most, self.on_change), None
         if self.shared is not None:
             sharing = Sharing(self.shared, circuits, self.refresh_seconds, self.max_keys)
-        object.__setattr__(self, "_counted", predicate(self.counts))
+        object.__setattr__(self, "_counted", selecting(self.counts, "counts"))
         object.__setattr__(self, "_circuits", circuits)
         object.__setattr__(self, "_sharing", sharing)
 
@@ -178,7 +181,7 @@ class CircuitBreakerMiddleware(CircuitRules):
         if call.cancelled or stopped():
             return False
         try:
-            return self._counted(error) is True
+            return self._counted(error)
         except Exception as fault:  # noqa: BLE001  foreign code
             self._report(call, fault)
             return of_the_tool(error)

@@ -90,7 +90,7 @@ class Circuit:
     """
 
     __slots__ = (
-        "_missing", "_recovery", "_rest", "_rules", "_trials",
+        "_missing", "_opened_for", "_recovery", "_rest", "_rules", "_trials",
         "cause", "generation", "state", "ticket", "until",
     )  # fmt: skip
 
@@ -110,6 +110,7 @@ class Circuit:
         self._missing = rules.success_threshold
         # How long it stays open, without the jitter, and how long it did.
         self._recovery = self._rest = rules.recovery_time
+        self._opened_for = math.inf
 
     def admit(self, now: float, allowed: float = math.inf) -> Ticket | None:
         """A ticket for one call; None where it may not pass.
@@ -117,6 +118,8 @@ class Circuit:
         A trial call that takes longer than the circuit was open, and than the `allowed` seconds if they end,
         loses its place to another, but not its say.
         """
+        # It is no longer until then, but by a clock that went back: that of another loop.
+        self.until = min(self.until, now + self._opened_for)
         if self.state is CircuitState.OPEN and now >= self.until:
             self._enter(CircuitState.HALF_OPEN)
         if self.state is not CircuitState.HALF_OPEN:
@@ -176,7 +179,7 @@ class Circuit:
         if state is CircuitState.ISOLATED:
             return self.isolate(cause)
         before = self._enter(CircuitState.OPEN)
-        self.until, self.cause = now + remaining, cause
+        self._opened_for, self.until, self.cause = remaining, now + remaining, cause
         return None if before is CircuitState.OPEN else before
 
     def _judged(self, tally: Tally, now: float, cause: str) -> CircuitState | None:
@@ -196,7 +199,7 @@ class Circuit:
             # Without the jitter, instances that failed together would come back together.
             self._recovery = min(2 * self._recovery, rules.recovery_cap)
             self._rest = max(rules.recovery_time, self._recovery * (1 - rules.random() / 2))
-        self.until, self.cause = now + self._rest, cause
+        self._opened_for, self.until, self.cause = self._rest, now + self._rest, cause
         return self._enter(CircuitState.OPEN)
 
     def _enter(self, state: CircuitState) -> CircuitState:
@@ -223,6 +226,9 @@ class Tally:
     def add(self, now: float, *, failed: bool = False, slow: bool = False) -> None:
         """Count a call that has ended now."""
         buckets = self._buckets
+        if now < buckets[-1].start:  # the clock of another loop: nobody can tell when these were
+            buckets.clear()
+            self.calls = self.failures = self.slow = 0
         while buckets and now - buckets[0].start >= self._seconds:
             old = buckets.popleft()
             self.calls, self.failures = self.calls - old.calls, self.failures - old.failures
