@@ -407,6 +407,13 @@ class TestTally:
 
         assert (tally.calls, tally.failures, tally.slow, tally.row) == (2, 0, 1, 0)
 
+    def test_with_a_clock_that_went_back_a_little_it_counts_anew_too(self):
+        tally = Tally(10)
+        for moment in (0, 5, 3):
+            tally.add(moment)
+
+        assert tally.calls == 1
+
 
 class TestRules:
     @pytest.mark.parametrize(
