@@ -381,6 +381,15 @@ class TestTally:
 
         assert tally.add_quietly(1.9)
 
+    def test_forgets_what_it_counted_quietly_with_its_bucket(self):
+        tally = Tally(10)
+        tally.add(0.0)
+        tally.add_quietly(0.5)
+
+        tally.add(10.0)
+
+        assert tally.calls == 1
+
     def test_counts_nothing_quietly_where_a_new_bucket_must_begin(self):
         tally = Tally(10)
 
@@ -397,6 +406,13 @@ class TestTally:
         tally.add(14)
 
         assert (tally.calls, tally.failures, tally.slow, tally.row) == (2, 0, 1, 0)
+
+    def test_with_a_clock_that_went_back_a_little_it_counts_anew_too(self):
+        tally = Tally(10)
+        for moment in (0, 5, 3):
+            tally.add(moment)
+
+        assert tally.calls == 1
 
 
     def test_so_it_does_where_the_clock_went_back_by_less_than_it_remembers(self):
