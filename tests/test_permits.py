@@ -18,6 +18,12 @@ def a_call(name="t", parent=None):
     return Call(name, None, {}, None, Registry(), parent)
 
 
+def a_shared_run():
+    run = a_call()
+    run.info._waiters = Waiters()
+    return run
+
+
 class Queue:
     """Calls that wait, and the order in which their turns came."""
 
@@ -313,10 +319,9 @@ class TestLending:
 
     def test_those_that_share_a_run_lend_it_theirs_each_once(self):
         permits, outer = Permits(2), a_call()
-        between, run = a_call("another tool", parent=outer), a_call()
+        between, run = a_call("another tool", parent=outer), a_shared_run()
         permit = permits.take(outer)
         permits.take(a_call())
-        run.info._waiters = Waiters()
         for _ in range(2):
             run.info._waiters.add(a_call("another tool", parent=between))
 
@@ -398,6 +403,47 @@ class TestLending:
 
         assert permit.borrower is None
         assert permits.running == 1
+
+
+class TestSharedRuns:
+    """A call that waits in a run, when one more comes to wait for that run."""
+
+    async def test_is_let_in_if_that_one_has_a_permit_to_lend(self, permits):
+        outer, run = a_call(), a_shared_run()
+        permits.take(outer)
+        async with anyio.create_task_group() as tasks:
+            queue = Queue(permits, tasks)
+            await queue.join("inside", call=a_call(parent=run))
+
+            run.info._waiters.add(outer)
+
+        assert queue.turns["inside"].lender.call is outer
+        assert counts(permits) == (1, 0)
+
+    async def test_waits_on_if_that_one_has_none(self, permits):
+        permits.take(a_call())
+        run = a_shared_run()
+        async with anyio.create_task_group() as tasks:
+            queue = Queue(permits, tasks)
+            await queue.join("inside", call=a_call(parent=run))
+
+            run.info._waiters.add(a_call())
+            assert counts(permits) == (1, 1)
+            await queue.cancel("inside")
+
+    async def test_is_not_lent_one_in_the_tick_of_its_own_turn(self):
+        permits, outer, run = Permits(2, 10), a_call(), a_shared_run()
+        permits.take(outer)
+        permit = permits.take(a_call())
+        async with anyio.create_task_group() as tasks:
+            queue = Queue(permits, tasks)
+            await queue.join("inside", call=a_call(parent=run))
+
+            permits.give_back(permit)
+            run.info._waiters.add(outer)
+
+        assert queue.turns["inside"].lender is None
+        assert counts(permits) == (2, 0)
 
 
 class TestAnotherSize:

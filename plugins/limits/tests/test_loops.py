@@ -68,6 +68,30 @@ def test_a_second_loop_is_refused_while_calls_wait_in_the_first():
     assert raised == [f"{limit} is in use on another event loop that still runs; make one for each loop"]
 
 
+def test_a_second_loop_is_welcome_while_nobody_waits_in_the_first():
+    limit = RateLimitMiddleware(9, burst=2)
+
+    async def first():
+        assert await asked(using(limit))
+        return await asyncio.to_thread(asyncio.run, asked(using(limit)))
+
+    assert asyncio.run(first())
+
+
+async def test_for_those_who_are_forgotten_nobody_waits():
+    bucket = Bucket(Flow(1, 1, 1))
+    bucket.take(1, 0.0)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(bucket.wait, 1, lambda: 0.0)
+        await anyio.wait_all_tasks_blocked()
+        assert bucket.take(1, 0.0) == 2
+
+        bucket.forget_who_waits()
+
+        assert bucket.take(1, 0.0) == 1
+        tasks.cancel_scope.cancel()
+
+
 @pytest.mark.parametrize("later", [0.0, 1.0, 99.5])
 def test_with_a_clock_that_went_back_a_bucket_is_no_more_than_empty(later):
     bucket = Bucket(Flow(1, 1, 2))

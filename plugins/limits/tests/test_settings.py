@@ -1,7 +1,7 @@
 """What a rate limit is made of, and settings that are none."""
 
 import math
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, dataclass
 
 import anyio
 import pytest
@@ -15,13 +15,26 @@ def test_acts():
 
 
 @pytest.mark.parametrize("rate", [1, math.inf])
-def test_two_are_two(rate):
-    assert RateLimitMiddleware(rate) != RateLimitMiddleware(rate)
+def test_two_are_two_whatever_their_key_is(rate):
+    @dataclass  # and so without a hash
+    class ByNumber:
+        number: int
+
+        def __call__(self, call):
+            return call.arguments["number"] % self.number
+
+    assert len({RateLimitMiddleware(rate, key=ByNumber(5)) for _ in range(2)}) == 2
 
 
 def test_takes_only_the_rate_without_its_name():
     with pytest.raises(TypeError, match="positional"):
         RateLimitMiddleware(1, 60.0)
+
+
+@pytest.mark.parametrize("own", ["_buckets", "_loop"])
+def test_what_it_keeps_is_no_setting(own):
+    with pytest.raises(TypeError, match=own):
+        RateLimitMiddleware(1, **{own: None})
 
 
 def test_does_not_change_and_takes_no_misspelt_setting():
