@@ -44,13 +44,12 @@ class Flight:
     """
 
     def __init__(self, call: Call, inner: Inner, over: Callable[[Flight], None]) -> None:
-        """For this call, with which it begins; `over` is called once, when none is to join it any more."""
+        """For this call, with which it begins; `over` is called when none is to join it any more."""
         # What the first caller does to its arguments once it has gone is not to be seen here.
         self._run = Detached(call.with_own_arguments(), patience=self._patience, notify=self._notify)
         self._inner, self._over = inner, over
         self._task: BackgroundTask | None = None
         self._waiters: dict[_Waiter, None] = {}
-        self._open = True
         self._abandoned = False
         self._attempts_told = 0
         # How it ended, if it was not stopped; and who was given that itself.
@@ -115,11 +114,11 @@ class Flight:
                 self._run.call.host.report(FlightFailed(tool=self._run.call.name, error=error))
         finally:
             if self._error is not None or not self._landed:
-                self._close()  # the next call tries again
+                self._over(self)  # the next call tries again
 
     async def _abandon(self, task: BackgroundTask, reason: BaseException) -> None:
         """Nobody wants it any more: stop it, and wait until it has stopped, unless what waits is closed."""
-        self._close()
+        self._over(self)
         token = self._run.call.context.cancellation
         if not task.ended:
             self._abandoned = True
@@ -188,13 +187,8 @@ class Flight:
         del self._waiters[waiter]
         self._run.left(waiter.call)
         if not self._waiters:
-            self._close()
-            self._value = self._error = self._traceback = None
-
-    def _close(self) -> None:
-        if self._open:
-            self._open = False
             self._over(self)
+            self._value = self._error = self._traceback = None
 
 
 class _Waiter:

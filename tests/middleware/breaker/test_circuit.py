@@ -414,7 +414,6 @@ class TestTally:
 
         assert tally.calls == 1
 
-
     def test_so_it_does_where_the_clock_went_back_by_less_than_it_remembers(self):
         tally = Tally(10)
         tally.add(1_000, failed=True)
