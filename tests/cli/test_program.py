@@ -124,9 +124,15 @@ def test_the_console_script_ends_with_130_on_ctrl_c(folder):
         "@registry.tool\nasync def wait():\n print('waits', file=sys.stderr, flush=True)\n"
         " await anyio.sleep_forever()\n"
     )
-    with subprocess.Popen(
-        [PROGRAM, "--app", "slow:registry", "call", "wait"], stdout=-1, stderr=-1, text=True
-    ) as process:
+    # What ignores Ctrl-C hands that on to its children, and so does whoever runs the tests in the background.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(
+            [PROGRAM, "--app", "slow:registry", "call", "wait"], stdout=-1, stderr=-1, text=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
         assert process.stderr is not None
         assert process.stderr.readline() == "waits\n"
 
