@@ -79,6 +79,33 @@ def printable(text: str, keep: str = "") -> str:
     return text.translate({ord(one): repr(one)[1:-1] for one in steers})
 
 
+def printable_data(data: Any) -> Any:
+    """Plain data whose texts, names included, are `printable`."""
+    if isinstance(data, str):
+        return printable(data)
+    if isinstance(data, dict):
+        return {printable(name): printable_data(item) for name, item in data.items()}
+    return [printable_data(item) for item in data] if isinstance(data, list) else data
+
+
+def given_data(given: Any) -> Any:
+    """Arguments as a caller gave them, as plain data; text that is no JSON has no keys to mask by."""
+    if isinstance(given, bytes | str):
+        try:
+            return json.loads(given)
+        except (ValueError, RecursionError):
+            return f"<{len(given)} {'bytes' if isinstance(given, bytes) else 'characters'}, no JSON>"
+    return plain(given)
+
+
+def cut(text: str, most: int) -> str:
+    """At most `most` characters of it; where some are left out, it says so at its end."""
+    if len(text) <= most:
+        return text
+    note = f"... [cut: {len(text)} characters in all]"
+    return text[: max(0, most - len(note))] + note[:most]
+
+
 def _json(value: Any, most: float) -> bytes:
     from pydantic_core import to_json
 

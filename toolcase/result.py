@@ -11,7 +11,7 @@ from toolcase.call import Call
 from toolcase.clock import count
 from toolcase.content import Part, Text, as_text, bytes_of, parts_of, rewritten
 from toolcase.errors import ErrorCode, ErrorInfo, InvalidResult, ToolError, error_of, message_of
-from toolcase.plain import encodable, plain
+from toolcase.plain import cut, encodable, plain
 from toolcase.secrets import Secrets
 
 MODEL_CHARACTERS = 16_000
@@ -71,10 +71,7 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
         else:
             text = as_text(self.value)
         text = self._secrets.redact(encodable(text))  # before it is cut: half a secret is not known as one
-        if len(text) > max_chars:
-            note = f"... [cut: {len(text)} characters in all]"
-            text = text[: max(0, max_chars - len(note))] + note[:max_chars]
-        return text
+        return cut(text, max_chars)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data; a value that JSON cannot say stands there as text."""

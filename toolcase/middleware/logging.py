@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -12,7 +11,7 @@ import structlog
 from toolcase.call import Call, Inner, Stage
 from toolcase.errors import ErrorCode, InvalidArguments, ToolError, message_of
 from toolcase.events import traceback_of
-from toolcase.plain import plain, printable
+from toolcase.plain import given_data, printable, printable_data
 
 
 @dataclass(slots=True)
@@ -42,7 +41,7 @@ class LoggingMiddleware:
         if loud:
             facts = {"tool": _name(call)}
             if self.arguments:
-                facts["arguments"] = _shown(call.host.secrets.redact_data(_given(call)))
+                facts["arguments"] = printable_data(call.host.secrets.redact_data(given_data(call.given)))
             log.log(self.level, "call.started", **facts)
         try:
             value = await inner(call)
@@ -66,26 +65,6 @@ def _name(call: Call) -> str:
     return printable(call.host.secrets.redact(call.name))
 
 
-def _given(call: Call) -> Any:
-    """The arguments as the caller gave them, as plain data; text that is no JSON has no keys to mask by."""
-    given = call.given
-    if isinstance(given, bytes | str):
-        try:
-            return json.loads(given)
-        except (ValueError, RecursionError):
-            return f"<{len(given)} {'bytes' if isinstance(given, bytes) else 'characters'}, no JSON>"
-    return plain(given)
-
-
-def _shown(data: Any) -> Any:
-    """Plain data whose texts, which come from a caller, fit on one line and steer no terminal."""
-    if isinstance(data, str):
-        return printable(data)
-    if isinstance(data, dict):
-        return {printable(name): _shown(item) for name, item in data.items()}
-    return [_shown(item) for item in data] if isinstance(data, list) else data
-
-
 def _spent(call: Call) -> dict[str, Any]:
     return {"attempts": call.info.attempts, "duration": round(call.elapsed, 6)}
 
@@ -93,7 +72,7 @@ def _spent(call: Call) -> dict[str, Any]:
 def _failure(error: Exception, call: Call, shows_arguments: bool) -> dict[str, Any]:
     secrets, message = call.host.secrets, message_of(error)
     if isinstance(error, InvalidArguments):
-        given = _given(call) if shows_arguments else None
+        given = given_data(call.given) if shows_arguments else None
         if not shows_arguments or secrets.redact_data(given) != given:
             message = error.without_values
     facts = {**_spent(call), "error": type(error).__name__, "message": printable(secrets.redact(message))}

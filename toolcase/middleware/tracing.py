@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -19,7 +18,7 @@ from toolcase.observability import names
 from toolcase.observability.happenings import happening
 from toolcase.observability.propagation import span_context, with_flags
 from toolcase.observability.providers import Watch
-from toolcase.plain import as_json, printable
+from toolcase.plain import as_json, cut, given_data, printable
 from toolcase.result import describe
 
 NAME_CHARACTERS = 200
@@ -127,12 +126,12 @@ class TracingMiddleware:
             call.state[self] = span
             span.set_attributes(_facts(call))
             if self.content:
-                span.set_attribute(names.ARGUMENTS, self._shown(call, _given(call)))
+                span.set_attribute(names.ARGUMENTS, self._shown(call, given_data(call.given)))
         return span
 
     def _shown(self, call: Call, value: Any) -> str:
         """As JSON without secrets, cut visibly."""
-        return _cut(as_json(call.host.secrets.redact_data(value)), self.content_characters)
+        return cut(as_json(call.host.secrets.redact_data(value)), self.content_characters)
 
 
 def _parent(call: Call) -> trace.SpanContext:
@@ -174,21 +173,5 @@ def _failed(span: trace.Span, call: Call, error: Exception) -> None:
     span.set_status(trace.StatusCode.ERROR, message)
 
 
-def _given(call: Call) -> Any:
-    """The arguments as the caller gave them; text that is no JSON has no keys to mask by."""
-    given = call.given
-    if not isinstance(given, bytes | str):
-        return given
-    try:
-        return json.loads(given)
-    except (ValueError, RecursionError):
-        return f"<{len(given)} {'bytes' if isinstance(given, bytes) else 'characters'}, no JSON>"
-
-
 def _line(call: Call, text: str, most: int) -> str:
-    return _cut(printable(call.host.secrets.redact(text)), most)
-
-
-def _cut(text: str, most: int) -> str:
-    note = f"... [cut: {len(text)} characters in all]"
-    return text if len(text) <= most else text[: max(0, most - len(note))] + note[:most]
+    return cut(printable(call.host.secrets.redact(text)), most)

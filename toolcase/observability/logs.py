@@ -12,7 +12,7 @@ import structlog
 from opentelemetry import trace
 
 from toolcase.call import running
-from toolcase.plain import printable
+from toolcase.plain import printable, printable_data
 from toolcase.secrets import Secrets
 
 Record = MutableMapping[str, Any]
@@ -85,7 +85,7 @@ class _Safe:
         if call is not None and call.host.secrets is not self._secrets:
             shown = call.host.secrets.redact_data(shown)
         traceback = shown.pop(TRACEBACK, None)
-        shown = _escaped(shown)
+        shown = printable_data(shown)
         if isinstance(traceback, str):
             shown[TRACEBACK] = printable(traceback, keep="\n")
         return shown  # type: ignore[no-any-return]
@@ -116,14 +116,6 @@ def _with_trace(logger: Any, method: str, record: Record) -> Record:
     elif call is not None:
         record["trace_id"], record["span_id"] = call.context.trace_id, call.context.span_id
     return record
-
-
-def _escaped(data: Any) -> Any:
-    if isinstance(data, str):
-        return printable(data)
-    if isinstance(data, dict):
-        return {printable(name): _escaped(item) for name, item in data.items()}
-    return [_escaped(item) for item in data] if isinstance(data, list) else data
 
 
 def _as_json(logger: Any, method: str, record: Record) -> str:
