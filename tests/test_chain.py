@@ -14,7 +14,8 @@ from toolcase.events import GuardFailed, MiddlewareFailed
 from toolcase.runtime import BulkheadMiddleware, RetryMiddleware, TimeoutMiddleware, compose, together
 from toolcase.testing import Fail, Give, Hang, Recorder, Script, current_clock
 from toolcase.timer import ToolsOwnTimeout
-from toolcase.tool import Tool, ToolOptions
+from toolcase.tool import Tool
+from toolcase.tool_options import ToolOptions
 
 
 def standing(stage, behaviour):

@@ -14,7 +14,8 @@ from enum import Enum
 import pytest
 
 from toolcase import Registry, tool
-from toolcase.tool import Kind, Tool, ToolOptions, tool_of
+from toolcase.tool import Kind, Tool, tool_of
+from toolcase.tool_options import ToolOptions
 
 
 @tool

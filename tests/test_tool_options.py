@@ -5,7 +5,7 @@ import math
 import pytest
 
 from toolcase import InvalidArguments, Tool, tool
-from toolcase.tool import ToolOptions
+from toolcase.tool_options import ToolOptions
 
 
 @tool

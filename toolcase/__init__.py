@@ -9,6 +9,8 @@ from toolcase.call import Middleware as Middleware
 from toolcase.call import Stage as Stage
 from toolcase.cancellation import CancellationToken as CancellationToken
 from toolcase.cancellation import RunCancelled as RunCancelled
+from toolcase.chunk import Emit as Emit
+from toolcase.chunk import StreamChunk as StreamChunk
 from toolcase.clock import Clock as Clock
 from toolcase.content import Audio as Audio
 from toolcase.content import Binary as Binary
@@ -62,4 +64,7 @@ from toolcase.timer import remaining as remaining
 from toolcase.timer import shielded as shielded
 from toolcase.tool import Tool as Tool
 from toolcase.tool import tool as tool
+from toolcase.tool_stream import StreamEnded as StreamEnded
+from toolcase.tool_stream import StreamStarted as StreamStarted
+from toolcase.tool_stream import ToolStream as ToolStream
 from toolcase.view import View as View

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import msgspec
 
+from toolcase.chunk import Emit
 from toolcase.clock import Clock
 from toolcase.context import ExecutionContext, Usage
 from toolcase.errors import InvalidArguments
@@ -56,13 +57,27 @@ class Host(Protocol):
         """Tell whoever watches this registry; never raises."""
 
     def spawn(
-        self, function: Callable[[], Awaitable[None]], *, context: Context | None = None
+        self,
+        function: Callable[[], Awaitable[None]],
+        *,
+        context: Context | None = None,
+        ended: Callable[[BackgroundTask], None] | None = None,
     ) -> BackgroundTask:
         """Run what no single call owns; see `Registry.spawn`."""
 
 
 Meter = Callable[[UsageReported], object]
 """Told what a tool uses."""
+
+
+class Pace(Protocol):
+    """Watches how long a tool lets wait for its next chunk; in the loop's own thread."""
+
+    def given(self) -> None:
+        """A chunk has come: until `wanted` it is the reader who is waited for."""
+
+    def wanted(self) -> None:
+        """The tool is waited for, from now on."""
 
 
 class CallInfo(msgspec.Struct, eq=False):
@@ -80,6 +95,12 @@ class CallInfo(msgspec.Struct, eq=False):
     """Seconds after which trying again may help, where the last failure said so."""
     usage: Usage = Usage()
     """What its tool has said so far that it used, those of child calls not included."""
+    chunks: int = 0
+    """How many chunks the tool has given to a stream so far, those of all attempts together."""
+    first_chunk: float | None = None
+    """When it gave the first of them, on the host's monotonic clock."""
+    # How many bytes the chunks of a streaming tool may have together where one value is made of them.
+    _most_bytes: float = math.inf
     # Told each report of the tool; see `Call.metered_by`.
     _meters: tuple[Meter, ...] = ()
     # Seconds for which anybody wants the outcome, where that is not only who made the call: see detached.py.
@@ -135,9 +156,13 @@ class Call(msgspec.Struct, eq=False):
     """Seconds that the caller allows for all of it."""
     depth: int = 0
     """How many calls this one stands in."""
+    emit: Emit | None = None
+    """Where the chunks of a streaming tool go; None where the caller wants one value of them."""
     _validated: dict[str, Any] | None = None
     _state: dict[Any, Any] | None = None
     _listeners: tuple[Any, ...] = ()
+    # Of the innermost limit between chunks, and it tells those around it.
+    _pace: Pace | None = None
     # The earliest deadline that is armed around the running step, and the task in which it is; set and
     # put back by timer.py alone.
     _deadline: float = math.inf
@@ -173,6 +198,12 @@ class Call(msgspec.Struct, eq=False):
         """Another run of the same call: it shares `state` and `info` with this one."""
         self.state  # noqa: B018  made now, or the copies would each make their own
         return copy.copy(self)
+
+    def streaming_to(self, emit: Emit) -> Call:
+        """A copy whose chunks go there: for a middleware that stands between a tool and its reader."""
+        copy = self.copy()
+        copy.emit = emit
+        return copy
 
     def with_own_arguments(self) -> Call:
         """A copy whose containers nobody else holds, or itself; InvalidArguments if nested too deeply."""

@@ -90,6 +90,10 @@ class _Alone:
         report_to_log(event, self.secrets)
 
     def spawn(
-        self, function: Callable[[], Awaitable[None]], *, context: Context | None = None
+        self,
+        function: Callable[[], Awaitable[None]],
+        *,
+        context: Context | None = None,
+        ended: Callable[[BackgroundTask], None] | None = None,
     ) -> BackgroundTask:
-        return BackgroundTask(function, context=context)
+        return BackgroundTask(function, context=context, ended=ended)

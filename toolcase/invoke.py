@@ -10,6 +10,7 @@ from typing import Any
 
 from toolcase.call import Call, Inner
 from toolcase.events import LateCompletion
+from toolcase.streaming import streamed
 from toolcase.tool import Kind, Tool
 
 
@@ -54,20 +55,6 @@ def _awaited(prepare: Callable[[Call], Callable[[], Any]]) -> Inner:
     return invoke
 
 
-def _collected(prepare: Callable[[Call], Callable[[], Any]]) -> Inner:
-    """For a caller that wants one value a streaming tool runs to its end: text and bytes are joined."""
-
-    async def invoke(call: Call) -> Any:
-        call.info.attempts += 1
-        chunks = [chunk async for chunk in prepare(call)()]
-        for kind in (str, bytes):
-            if chunks and all(isinstance(chunk, kind) for chunk in chunks):
-                return kind().join(chunks)
-        return chunks
-
-    return invoke
-
-
 def _threaded(prepare: Callable[[Call], Callable[[], Any]]) -> Inner:
     async def invoke(call: Call) -> Any:
         host = call.host
@@ -97,4 +84,4 @@ def _checked(inner: Inner, validate: Callable[[Any], Any]) -> Inner:
     return check
 
 
-_RUN = MappingProxyType({Kind.ASYNC: _awaited, Kind.STREAM: _collected, Kind.SYNC: _threaded})
+_RUN = MappingProxyType({Kind.ASYNC: _awaited, Kind.STREAM: streamed, Kind.SYNC: _threaded})

@@ -67,9 +67,20 @@ class Lifetime:
             outbox.open()
         return outbox
 
-    def spawn(self, function: Callable[[], Awaitable[None]], context: Context | None) -> BackgroundTask:
+    def spawn(
+        self,
+        function: Callable[[], Awaitable[None]],
+        context: Context | None,
+        ended: Callable[[BackgroundTask], None] | None,
+    ) -> BackgroundTask:
         """Run it beside the calls, until it ends or we have left."""
-        task = BackgroundTask(function, context=context, ended=self._beside.discard)
+
+        def over(task: BackgroundTask) -> None:
+            self._beside.discard(task)
+            if ended is not None:
+                ended(task)
+
+        task = BackgroundTask(function, context=context, ended=over)
         if not task.ended:  # a loop with eager tasks
             self._beside.add(task)
         return task

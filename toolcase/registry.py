@@ -10,13 +10,11 @@ from contextvars import Context
 from functools import partial
 from typing import Any, Self, TypeVar
 
-import anyio
 from msgspec.structs import replace
 
 from toolcase.blocking import Blocking, Portal
 from toolcase.bulkhead import KeyedPermits
 from toolcase.call import Call, CallInfo, Inner, Middleware, Stage, running
-from toolcase.cancellation import CancellationToken
 from toolcase.catalogue import Catalogue, unknown
 from toolcase.chain import Used, arrange, compile_chain, compile_refusal, flat, label, run_chain
 from toolcase.clock import Clock, SystemClock, count, current_loop, reader, seconds, turns
@@ -25,11 +23,14 @@ from toolcase.errors import Denied, InvalidArguments, ToolError, UnknownTool
 from toolcase.events import Event, ToolsChanged, log_fault, report_to_log
 from toolcase.lifetime import Lifetime, too_deep
 from toolcase.outbox import Outbox
-from toolcase.result import MOST_BYTES, ToolResult, bounded, byte_limit, describe
+from toolcase.outcome import outcome
+from toolcase.result import MOST_BYTES, ToolResult, byte_limit
 from toolcase.schema import Arguments, shown_value
+from toolcase.stop import interrupted
 from toolcase.task import BackgroundTask
 from toolcase.threads import Threads
 from toolcase.tool import Tool
+from toolcase.tool_stream import ToolStream
 from toolcase.view import View
 
 T = TypeVar("T")
@@ -68,7 +69,7 @@ class Registry(Catalogue):
         self.calls: set[Call] = set()
         self.lock = threading.Lock()
         self.max_argument_bytes = count(max_argument_bytes, "max_argument_bytes")
-        self._max_result_bytes = byte_limit(max_result_bytes)
+        self._most_bytes = byte_limit(max_result_bytes)
         self.max_depth = count(max_depth, "max_depth", least=0)
         self._context = context or ExecutionContext()
         if self._context.cancellation is not None:
@@ -175,14 +176,19 @@ class Registry(Catalogue):
         return self._life.own(Outbox(consume, size=size, report=self.report))
 
     def spawn(
-        self, function: Callable[[], Awaitable[None]], *, context: Context | None = None
+        self,
+        function: Callable[[], Awaitable[None]],
+        *,
+        context: Context | None = None,
+        ended: Callable[[BackgroundTask], None] | None = None,
     ) -> BackgroundTask:
         """Run a function beside the calls, in a task that no single call owns; it must not raise.
 
         It begins soon, with this context's variables, and ends by itself, when it is cancelled, or when the
-        registry is left: then, after the last call has ended, it is cancelled and awaited.
+        registry is left: then, after the last call has ended, it is cancelled and awaited. `ended` is called
+        when it has ended, however it did.
         """
-        return self._life.spawn(function, context)
+        return self._life.spawn(function, context, ended)
 
     async def call(self, name: str, /, **arguments: Any) -> Any:
         """The tool's value, or the error raised: its own exception as it is, a `ToolError` for ours."""
@@ -211,7 +217,37 @@ class Registry(Catalogue):
             idempotency_key=idempotency_key,
             detached=detached,
         )
-        return await self._execute(*begun)
+        return await outcome(*begun, self._most_bytes)
+
+    def stream(self, name: str, /, **arguments: Any) -> ToolStream:
+        """What the tool gives, chunk by chunk; it begins when the first one is asked for."""
+        return self.stream_execute(name, arguments)
+
+    def stream_execute(
+        self,
+        name: str,
+        arguments: Arguments | None = None,
+        *,
+        context: ExecutionContext | None = None,
+        timeout: float | None = None,
+        idempotency_key: str | None = None,
+        detached: bool = False,
+        buffer: int | None = None,
+    ) -> ToolStream:
+        """The same with the settings of `execute`; while `buffer` chunks are unread the tool waits.
+
+        How it ended says `stream.result`; an error is raised to whoever reads, after the last chunk.
+        """
+        begin = partial(
+            self._begin,
+            name,
+            arguments,
+            context=context,
+            timeout=timeout,
+            idempotency_key=idempotency_key,
+            detached=detached,
+        )
+        return ToolStream(name, begin, most_bytes=self._most_bytes, buffer=buffer)
 
     def view(
         self,
@@ -259,7 +295,7 @@ class Registry(Catalogue):
                 )
             call._context = context if parent is None else context.child()
             if context.cancellation is not None:
-                chain = _interrupted(chain, context.cancellation)
+                chain = interrupted(chain, context.cancellation)
         if idempotency_key is not None:
             call.info._context = replace(call.context, idempotency_key=idempotency_key)
         if refused is None:
@@ -355,38 +391,3 @@ class Registry(Catalogue):
         for name in change.removed:
             self._ready.pop(name, None)
         super()._changed(change)
-
-    async def _execute(self, call: Call, chain: Inner) -> ToolResult:
-        value, error = None, None
-        try:
-            value = bounded(await run_chain(call, chain), call, self._max_result_bytes)
-        except BaseExceptionGroup as group:
-            cancelled = group.subgroup(anyio.get_cancelled_exc_class())
-            if cancelled is not None:
-                raise cancelled from None  # a tool's error beside it does not make a result of it
-            if not isinstance(group, Exception):
-                raise
-            error = describe(group, call, call.elapsed)
-        except Exception as raised:  # noqa: BLE001  this is the verb that gives errors as values
-            error = describe(raised, call, call.elapsed)
-        info = call.info
-        try:
-            return ToolResult(
-                tool=call.name,
-                value=value,
-                error=error,
-                attempts=info.attempts,
-                duration=self._now() - info.started,
-                _secrets=self.secrets,
-            )
-        finally:
-            del error  # no circle through the traceback's frame
-
-
-def _interrupted(chain: Inner, token: CancellationToken) -> Inner:
-    """The same way, left when the token is cancelled."""
-
-    async def run(call: Call) -> Any:
-        return await token.interrupt(partial(chain, call))
-
-    return run

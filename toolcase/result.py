@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from toolcase.call import Call
+from toolcase.chunk import too_large
 from toolcase.clock import count
 from toolcase.content import Part, Text, as_text, bytes_of, parts_of, rewritten
-from toolcase.errors import ErrorCode, ErrorInfo, InvalidResult, ToolError, error_of, message_of
+from toolcase.errors import ErrorCode, ErrorInfo, ToolError, error_of, message_of
 from toolcase.plain import cut, encodable, plain
 from toolcase.secrets import Secrets
 
@@ -117,10 +118,7 @@ def bounded(value: Any, call: Call, most: float) -> Any:
     size = bytes_of(value, most)
     if size > most:
         del value  # the traceback would keep it
-        raise InvalidResult(
-            f"the result of {call.name!r} is at least {size:,} bytes, "
-            f"more than max_result_bytes={most}; return less, or raise the limit"
-        )
+        raise too_large(call.name, size, most)
     return value
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import anyio
 import anyio.lowlevel
 
 from toolcase.call import Call, Inner
+from toolcase.cancellation import CancellationToken
 from toolcase.clock import asyncio_task
 from toolcase.errors import Unavailable
 from toolcase.timer import GRACE_SECONDS, Limits, Timer, limits_of, note_effect, overrun
@@ -29,6 +31,15 @@ def stoppable(inner: Inner) -> Inner:
             return _in_scope(inner, call)
         call.info._home = limits_of(task)
         return inner(call)
+
+    return run
+
+
+def interrupted(inner: Inner, token: CancellationToken) -> Inner:
+    """Inner, left when the token is cancelled."""
+
+    async def run(call: Call) -> Any:
+        return await token.interrupt(partial(inner, call))
 
     return run
 

@@ -9,10 +9,25 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from contextvars import Context
+from typing import Protocol
 
 import anyio
 
 from toolcase.clock import current_loop
+
+
+class Work(Protocol):
+    """Something that runs and can be ended; a `BackgroundTask` is one."""
+
+    def cancel(self) -> None:
+        """Tell it to stop; for the loop's own thread."""
+
+    async def wait(self) -> None:
+        """Wait until it has ended."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it runs any more."""
 
 
 class BackgroundTask:
@@ -37,6 +52,8 @@ class BackgroundTask:
         loop = current_loop()
         if isinstance(loop, asyncio.AbstractEventLoop):
             self._task = loop.create_task(self._run(), context=context)  # asyncio itself keeps none alive
+            # One that was cancelled before its first step never runs.
+            self._task.add_done_callback(lambda task: self._over())
         else:
             sys.modules["trio"].lowlevel.spawn_system_task(self._run, context=context)
 
@@ -61,6 +78,10 @@ class BackgroundTask:
                 if not self._cancelled:
                     await self._function()
         finally:
+            self._over()
+
+    def _over(self) -> None:
+        if not self._ended.is_set():
             self._ended.set()
             if self._then is not None:
                 self._then(self)

@@ -16,7 +16,7 @@ import anyio.lowlevel
 
 from toolcase.clock import count, current_loop
 from toolcase.errors import Overloaded
-from toolcase.task import BackgroundTask
+from toolcase.task import Work
 
 IDLE_SECONDS = 10.0
 
@@ -62,14 +62,14 @@ class Leash:
         self.ended = False
         """Whether nobody waits for the thread any more."""
         self._pends = pends
-        self._held: set[BackgroundTask] = set()
+        self._held: set[Work] = set()
 
-    def take(self, task: BackgroundTask) -> None:
+    def take(self, task: Work) -> None:
         """The thread rests while this task runs, which is cancelled when nobody waits any more."""
         self._held.add(task)
         self._pends(-1)
 
-    def give_back(self, task: BackgroundTask) -> None:
+    def give_back(self, task: Work) -> None:
         """The task has ended, and the thread works on."""
         self._pends(1)
         self._held.discard(task)

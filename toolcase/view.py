@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from typing import Any, Protocol
 
 from toolcase.blocking import Blocking, Verbs
@@ -12,9 +13,11 @@ from toolcase.catalogue import unknown
 from toolcase.chain import run_chain
 from toolcase.clock import seconds
 from toolcase.context import ExecutionContext, smaller
+from toolcase.outcome import outcome
 from toolcase.result import ToolResult
 from toolcase.schema import Arguments
 from toolcase.tool import Tool
+from toolcase.tool_stream import ToolStream
 
 
 class Runs(Verbs, Protocol):
@@ -23,7 +26,8 @@ class Runs(Verbs, Protocol):
     def blocking(self, *, backend: str = "asyncio") -> Blocking: ...
     @property
     def _begin(self) -> Callable[..., tuple[Call, Inner]]: ...
-    async def _execute(self, call: Call, chain: Inner) -> ToolResult: ...
+    @property
+    def _most_bytes(self) -> float: ...
     def _has(self, name: str) -> Tool[..., Any] | None: ...
 
 
@@ -96,7 +100,25 @@ class View:
         """As `Registry.execute`, within this view; the smaller of both limits holds."""
         limit = smaller(timeout, self._timeout)
         begun = self._begin(name, arguments, timeout=limit, idempotency_key=idempotency_key)
-        return await self._registry._execute(*begun)
+        return await outcome(*begun, self._registry._most_bytes)
+
+    def stream(self, name: str, /, **arguments: Any) -> ToolStream:
+        """As `Registry.stream`, within this view."""
+        return self.stream_execute(name, arguments)
+
+    def stream_execute(
+        self,
+        name: str,
+        arguments: Arguments | None = None,
+        *,
+        timeout: float | None = None,
+        idempotency_key: str | None = None,
+        buffer: int | None = None,
+    ) -> ToolStream:
+        """As `Registry.stream_execute`, within this view; the smaller of both limits holds."""
+        limit = smaller(timeout, self._timeout)
+        begin = partial(self._begin, name, arguments, timeout=limit, idempotency_key=idempotency_key)
+        return ToolStream(name, begin, most_bytes=self._registry._most_bytes, buffer=buffer)
 
     def _begin(self, name: str, given: Arguments | None, **settings: Any) -> tuple[Call, Inner]:
         return self._registry._begin(name, given, context=self._context, view=self, **settings)

@@ -24,7 +24,7 @@ from toolcase import (
 from toolcase.events import CallRejected, GuardFailed
 from toolcase.runtime import BudgetMiddleware, RetryMiddleware, RunUsage, TimeoutMiddleware, compose
 from toolcase.testing import Fail, Give, Hang, Recorder, Script, current_clock
-from toolcase.tool import ToolOptions
+from toolcase.tool_options import ToolOptions
 
 RUN = ExecutionContext(run_id="r")
 

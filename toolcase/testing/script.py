@@ -9,7 +9,8 @@ from typing import Any
 import anyio
 
 from toolcase.timer import shielded
-from toolcase.tool import Tool, ToolOptions
+from toolcase.tool import Tool
+from toolcase.tool_options import ToolOptions
 
 
 @dataclass(frozen=True, slots=True)

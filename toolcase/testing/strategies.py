@@ -20,7 +20,8 @@ from toolcase.errors import InvalidArguments, ToolError
 from toolcase.middleware import RetryMiddleware, TimeoutMiddleware
 from toolcase.retry import ExponentialBackoff, RetryPolicy
 from toolcase.testing.script import Fail, Give, Hang, Script, Step
-from toolcase.tool import Tool, ToolOptions
+from toolcase.tool import Tool
+from toolcase.tool_options import ToolOptions
 
 MOMENTS = (0.0, 0.5, 1.0, 3.0, 8.0)
 """Seconds, few and apart; like all seconds drawn here binary fractions, so that their sums are exact."""

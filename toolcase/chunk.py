@@ -1,0 +1,85 @@
+"""One piece of a stream, where such pieces go, and how they are put together again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from toolcase.content import as_text, bytes_of
+from toolcase.errors import InvalidResult
+
+
+class StreamChunk(msgspec.Struct, frozen=True):
+    """One piece of a stream: text, bytes or any value that JSON can say. `str(chunk)` is its content as text.
+
+    A tool may yield one itself, to give it `metadata`; anything else that it yields is the content of one.
+    """
+
+    content: Any
+    index: int = 0
+    """Its place in the stream, from 0. Whoever reads the stream finds no gaps, whatever hooks left out."""
+    metadata: dict[str, Any] = {}
+
+    def __str__(self) -> str:
+        return as_text(self.content)
+
+
+Emit = Callable[[StreamChunk], Awaitable[None]]
+"""Where chunks go, one after another; it returns once there is room: a slow reader slows the tool."""
+
+
+class StreamStopped(BaseException):
+    """Nobody wants further chunks of a tool that has given some: what it was emitting to has failed.
+
+    No `Exception`: it is no failure of the tool, which is neither run again nor held to account for it. It
+    never leaves the chain; whoever raised it knows what to make of it.
+    """
+
+
+class Collected:
+    """The chunks of a stream put together: text and bytes joined, else a list."""
+
+    def __init__(self, tool: str, most: float = math.inf) -> None:
+        """`most` bytes, as text, as data or as JSON, are allowed together."""
+        self._tool, self._most, self._size = tool, most, 0
+        self._contents: list[Any] = []
+
+    async def add(self, chunk: StreamChunk) -> None:
+        """Take the next one; InvalidResult once they have too many bytes, which no longer are kept then."""
+        if self._most != math.inf:
+            self._size += bytes_of(chunk.content, self._most)
+            if self._size > self._most:
+                self._contents.clear()
+                raise too_large(self._tool, self._size, self._most)
+        self._contents.append(chunk.content)
+
+    @property
+    def value(self) -> Any:
+        """All of them in one value; an empty list where there was none."""
+        return joined(self._contents)
+
+
+def too_large(tool: str, size: int, most: float) -> InvalidResult:
+    """The error for a result of at least `size` bytes."""
+    return InvalidResult(
+        f"the result of {tool!r} is at least {size:,} bytes, "
+        f"more than max_result_bytes={most}; return less, or raise the limit"
+    )
+
+
+def joined(contents: list[Any]) -> Any:
+    """The contents of chunks in one value: all text or all bytes joined, else the list itself."""
+    for kind in (str, bytes):
+        if contents and all(isinstance(content, kind) for content in contents):
+            return kind().join(contents)
+    return contents
+
+
+def numbered(chunk: StreamChunk, index: int) -> StreamChunk:
+    """The chunk at this place of a stream: itself where it says so already."""
+    if chunk.index == index:
+        return chunk
+    return StreamChunk(chunk.content, index, chunk.metadata)

@@ -1,0 +1,179 @@
+"""An asynchronous iterator that owns the task which makes what it gives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, Self, TypeVar
+
+import anyio
+
+from toolcase.cancellation import RunCancelled
+from toolcase.clock import count, current_loop
+from toolcase.pipe import MOST_CHUNKS, Pipe
+from toolcase.task import BackgroundTask, Work
+from toolcase.threads import poster
+from toolcase.timer import shielded
+
+T_co = TypeVar("T_co", covariant=True)
+
+Put = Callable[[Any], Awaitable[None]]
+"""Takes one item of a stream, and returns once there is room for it."""
+
+
+class Stream(Generic[T_co]):
+    """An asynchronous iterator over what a task of its own makes, bounded in what that makes ahead.
+
+    `async with` guarantees that the task has ended when the block ends, however it ends, and a read that was
+    cancelled inside can be made again: nothing is lost. Plain `async for` works too: there the task has ended
+    when the stream has, or when a read was cancelled; after a `break`, or an error in the loop's body, it is
+    cancelled soon, and not awaited. Nothing starts before the first read. It has one reader, and any task may
+    close it: a reader who waits then gets `anyio.ClosedResourceError`.
+    """
+
+    def __init__(self, produce: Callable[[Put], Awaitable[None]], *, buffer: int = MOST_CHUNKS) -> None:
+        """`produce` gives each item to what it is given, which waits while `buffer` items are unread.
+
+        It must not refer to this stream, or nobody could see that a reader has dropped it.
+        """
+        self._produce, self._buffer = produce, count(buffer, "buffer")
+        self._pipe: Pipe | None = None
+        self._work: Work | None = None
+        self._entered = self._closed = self._ended = self._waiting = False
+        self._reader: int | None = None
+        self._post: Callable[[Callable[[], None]], bool] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._entered = True
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> Self:
+        """RuntimeError if another task has begun to read it."""
+        task = anyio.get_current_task().id
+        if self._reader not in (None, task):
+            raise RuntimeError("another task reads this stream; give each reader a stream of its own")
+        self._reader = task
+        return self
+
+    async def __anext__(self) -> T_co:
+        pipe = self._pipe
+        if pipe is not None and pipe.items:  # the common case
+            return pipe.take()  # type: ignore[no-any-return]
+        return await self._next()
+
+    async def aclose(self) -> None:
+        """End it: cancel its task, if that still runs, and wait until it has stopped. Any task may, often.
+
+        RuntimeError in the stream's own task, which would wait for itself.
+        """
+        work, cancelled = self._work, None
+        if work is not None and not work.ended:
+            if self._pipe is not None and self._pipe.maker == anyio.get_current_task().id:
+                raise RuntimeError("a stream cannot be closed in its own task, which would wait for itself")
+            self._closed = True
+            work.cancel()
+            cancelled = await _over(work)
+        self._closed = True
+        if self._pipe is not None:
+            self._pipe.close()
+        if cancelled is not None:
+            raise cancelled
+
+    def __del__(self) -> None:
+        work = getattr(self, "_work", None)
+        if work is not None and self._post is not None and not work.ended:
+            self._post(work.cancel)
+
+    async def _next(self) -> T_co:
+        """The next item, where none is there yet."""
+        if self._waiting:
+            raise RuntimeError("another task waits for this stream's next item; it has one reader")
+        if self._ended:
+            raise StopAsyncIteration
+        self._check_open()
+        self._waiting = True
+        try:
+            pipe = self._pipe or await self._start()
+            filled = await pipe.filled()
+            if not filled and self._work is not None:
+                await self._work.wait()
+        except BaseException:
+            if not self._entered:
+                await self.aclose()
+            raise
+        finally:
+            self._waiting = False
+        self._check_open()
+        if filled:
+            return pipe.take()  # type: ignore[no-any-return]
+        error, self._ended = pipe.error, True
+        pipe.close()
+        if error is None:
+            raise StopAsyncIteration
+        try:
+            raise error
+        finally:
+            del error  # no circle through the traceback's frame
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise anyio.ClosedResourceError("this stream was closed before its end")
+
+    async def _start(self) -> Pipe:
+        """Begin: what gives the items runs from here on."""
+        pipe = Pipe(self._buffer)
+        self._own(pipe, BackgroundTask(running(self._produce, pipe), ended=lambda task: stopped(pipe)))
+        return pipe
+
+    def _own(self, pipe: Pipe, work: Work) -> None:
+        self._pipe, self._work, self._post = pipe, work, poster(current_loop())
+
+
+def running(produce: Callable[[Put], Awaitable[None]], pipe: Pipe) -> Callable[[], Awaitable[None]]:
+    """What runs in a stream's task: what it raises goes to the reader, and nothing but a cancellation on."""
+
+    async def run() -> None:
+        pipe.maker = anyio.get_current_task().id
+        cancelled = error = None
+        try:
+            await produce(pipe.put)
+        except BaseException as raised:  # noqa: BLE001  the reader's, a program's end included
+            cancelled, error = apart(raised)
+            if cancelled is not None:
+                raise cancelled from None
+        finally:
+            if error is None and cancelled is not None:
+                stopped(pipe)
+            else:
+                pipe.end(error)
+            del error
+
+    return run
+
+
+def stopped(pipe: Pipe) -> None:
+    """The task has ended; where it could not say how, it was cancelled."""
+    pipe.end(RunCancelled("the task of this stream was cancelled"))
+
+
+def apart(raised: BaseException) -> tuple[BaseException | None, BaseException | None]:
+    """The cancellations in what was raised, and the rest of it."""
+    kind = anyio.get_cancelled_exc_class()
+    if isinstance(raised, kind):
+        return raised, None
+    return raised.split(kind) if isinstance(raised, BaseExceptionGroup) else (None, raised)
+
+
+async def _over(work: Work) -> BaseException | None:
+    """Wait until it has ended, whoever cancels us meanwhile; gives that cancellation."""
+    cancelled: BaseException | None = None
+    while not work.ended:
+        try:
+            with shielded(math.inf):
+                await work.wait()
+        except anyio.get_cancelled_exc_class() as error:  # natively: it goes on to its target, later
+            cancelled = error
+    return cancelled

@@ -1,0 +1,291 @@
+"""What a tool gives chunk by chunk, as an iterator, as events, as one value, or handed to a sink."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import Any, TypeAlias
+
+import anyio
+import msgspec
+
+from toolcase.call import Call, Inner
+from toolcase.chunk import Collected, StreamChunk, StreamStopped, numbered
+from toolcase.clock import asyncio_task, current_loop
+from toolcase.errors import ToolError
+from toolcase.outcome import outcome
+from toolcase.pipe import MOST_CHUNKS, Pipe
+from toolcase.result import ToolResult, complete
+from toolcase.stream import Put, Stream, running, stopped
+from toolcase.task import BackgroundTask
+from toolcase.threads import Leash
+from toolcase.timer import Timer, limits_of, remaining
+
+Sink = Callable[[StreamChunk], Awaitable[None] | None]
+"""Takes one chunk; the next one comes when it has returned."""
+
+
+class StreamStarted(msgspec.Struct, frozen=True, tag="started"):
+    """A stream begins; the first of its events."""
+
+    tool: str
+
+
+class StreamEnded(msgspec.Struct, frozen=True, tag="ended"):
+    """A stream has ended, well or not; the last of its events."""
+
+    result: ToolResult
+
+
+StreamEvent: TypeAlias = StreamStarted | StreamChunk | StreamEnded
+
+
+class ToolStream(Stream[StreamChunk]):
+    """What a tool gives, chunk by chunk, through the same middleware as any call; made by a registry.
+
+    Read it once: as an iterator, by `events`, by `collect` or by `stream_to`. A tool that does not stream
+    gives its value as the one chunk. An error comes after all chunks that were given before it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        begin: Callable[[], tuple[Call, Inner]],
+        *,
+        most_bytes: float,
+        buffer: int | None = None,
+    ) -> None:
+        """`begin` makes the call and its compiled way, in the task and the context that read first.
+
+        `most_bytes` bounds what is collected, and the value of a tool that does not stream.
+        """
+        super().__init__(_no_chunks, buffer=MOST_CHUNKS if buffer is None else buffer)
+        self._name, self._begin, self._most_bytes = name, begin, most_bytes
+        self._fixed = buffer is not None
+        self._run: _Run | None = None
+
+    @property
+    def result(self) -> ToolResult:
+        """How it ended: value (of a tool that does not stream), error, attempts and duration.
+
+        RuntimeError before its end, and where it was closed before that.
+        """
+        result = self._run.result if self._run is not None and self._ended else None
+        if result is None:
+            raise RuntimeError(f"the stream of {self._name!r} has not come to its end, and has no result")
+        return result
+
+    async def collect(self) -> Any:
+        """Read all of it, and give one value: text and bytes joined, else a list; or raise its error.
+
+        The value of a tool that does not stream is given as it is. InvalidResult above the registry's
+        `max_result_bytes`.
+        """
+        collected = Collected(self._name, self._most_bytes)
+        run = self._claim()
+        value = (await self._whole(run, collected.add)).unwrap()
+        return collected.value if run.streams else value
+
+    async def stream_to(self, sink: Sink) -> ToolResult:
+        """Hand each chunk to `sink`, and give the result; never raises for what a tool or a middleware did.
+
+        All of it runs in this task: no chunk waits in between, and the tool waits while the sink does. An
+        error of the sink ends the call, which counts as left by its reader, and is raised.
+        """
+
+        async def put(chunk: StreamChunk) -> None:
+            taken = sink(chunk)
+            if inspect.isawaitable(taken):
+                await taken
+
+        return await self._whole(self._claim(), put)
+
+    async def events(self) -> AsyncIterator[StreamEvent]:
+        """A `StreamStarted`, each chunk, and one `StreamEnded`; never raises for what a tool did."""
+        yield StreamStarted(self._name)
+        try:
+            async for chunk in self:
+                yield chunk
+        except Exception:
+            if not self._ended:  # no error of the tool: it was read or closed elsewhere
+                raise
+        yield StreamEnded(self.result)
+
+    async def _start(self) -> Pipe:
+        run = self._claim()
+        tool = run.call.tool
+        if not run.streams and not self._entered:  # one value, and a read that is cancelled ends it
+            pipe = Pipe(1)
+            await self._here(run, pipe.put, pipe)
+            pipe.end(run.error)
+            return pipe
+        own = None if self._fixed or tool is None else tool.buffer
+        pipe = Pipe(own or self._buffer, numbers=True)
+        run.passed = lambda: pipe.passed
+        self._own(pipe, _CallTask(run.call, running(run.to_reader, pipe), partial(stopped, pipe)))
+        return pipe
+
+    def _claim(self) -> _Run:
+        """Begin the call; RuntimeError if that has been done."""
+        self._check_open()
+        if self._run is not None:
+            raise RuntimeError(f"the stream of {self._name!r} is being read already; it is read once")
+        run = self._run = _Run(*self._begin(), self._most_bytes)
+        return run
+
+    async def _whole(self, run: _Run, put: Put) -> ToolResult:
+        await self._here(run, put, Pipe())
+        self._ended = True
+        return self.result
+
+    async def _here(self, run: _Run, put: Put, pipe: Pipe) -> None:
+        """Run it in this task, with each chunk given to `put`, whose own error is raised."""
+        work, passed = _Here(), 0
+        pipe.maker = anyio.get_current_task().id
+        self._own(pipe, work)
+        run.passed = lambda: passed
+        fault: Exception | None = None
+
+        async def emit(chunk: StreamChunk) -> None:
+            nonlocal fault, passed
+            chunk, passed = numbered(chunk, passed), passed + 1
+            try:
+                await put(chunk)
+            except Exception as error:
+                fault = error
+                raise StreamStopped from error
+
+        try:
+            with work.scope:
+                await run.to(emit)
+        except BaseException:
+            if fault is None:
+                self._closed = True
+                raise
+        finally:
+            work.over.set()
+        if fault is not None:
+            self._closed = True
+            if isinstance(fault, ToolError):
+                complete(fault, run.call)
+            try:
+                raise fault
+            finally:
+                del fault
+        self._check_open()
+
+
+class _Run:
+    """One call, and what it came to."""
+
+    def __init__(self, call: Call, chain: Inner, most_bytes: float) -> None:
+        self.call = call
+        self.streams = call.tool is not None and call.tool.streams
+        self.result: ToolResult | None = None
+        self.passed: Callable[[], int] = int
+        """How many chunks have gone to the reader."""
+        self._chain, self._most_bytes = chain, most_bytes
+
+    async def to(self, put: Put) -> None:
+        """Run it, with its chunks given to `put`; a value that no chunk has said is one."""
+        if self.streams:
+            self.call.emit = put
+        result = await outcome(self.call, self._chain, self._most_bytes)
+        if result.ok and (not self.streams or (result.value is not None and not self.passed())):
+            await put(StreamChunk(result.value))
+        self.result = result
+
+    async def to_reader(self, put: Put) -> None:
+        """The same, and raise its error."""
+        await self.to(put)
+        if (error := self.error) is not None:
+            try:
+                raise error
+            finally:
+                del error
+
+    @property
+    def error(self) -> BaseException | None:
+        """What it failed with, as it was raised."""
+        found = None if self.result is None else self.result.error
+        return None if found is None else found.cause
+
+
+class _CallTask:
+    """The task of a call that streams: `Work` that is cut off as a call is, natively on asyncio.
+
+    What its tool awaits while it cleans up is not cut again. A child call's task ends with the call around.
+    """
+
+    def __init__(self, call: Call, run: Callable[[], Awaitable[None]], ended: Callable[[], None]) -> None:
+        self._call, self._run, self._then = call, run, ended
+        self._timer: Timer | None = None
+        self._told = False
+        self._leash: Leash | None = None
+        around = call.parent
+        if around is not None:
+            self._leash = around.info._leash = around.info._leash or Leash(current_loop())
+            left, now = remaining(around), call.host.clock.monotonic
+            if left < math.inf:
+                until = now() + left
+                call.info._patience = lambda: until - now()
+            self._leash.take(self)
+        self._task = call.host.spawn(self._work, ended=self._over)
+
+    def cancel(self) -> None:
+        """Cut it off, once."""
+        if self._timer is None:
+            self._task.cancel()
+        elif not self._told:
+            self._told = True
+            self._timer.now()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it runs any more."""
+        return self._task.ended
+
+    async def wait(self) -> None:
+        """Wait until it has ended."""
+        await self._task.wait()
+
+    async def _work(self) -> None:
+        task = asyncio_task()
+        if task is not None:
+            self._timer = Timer(self._call, task, limits_of(task), shields=0)
+        try:
+            await self._run()
+        finally:
+            if self._timer is not None:
+                self._timer.disarm()
+
+    def _over(self, task: BackgroundTask) -> None:
+        if self._leash is not None:
+            self._leash.give_back(self)
+        self._then()
+
+
+class _Here:
+    """A call that runs in its reader's own task: `Work` that any other task may cut off."""
+
+    def __init__(self) -> None:
+        self.scope, self.over = anyio.CancelScope(), anyio.Event()
+
+    def cancel(self) -> None:
+        """Cut it off."""
+        self.scope.cancel()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self.over.is_set()
+
+    async def wait(self) -> None:
+        """Wait until it has ended."""
+        await self.over.wait()
+
+
+async def _no_chunks(put: Put) -> None:
+    """What a tool gives is made by its call."""
