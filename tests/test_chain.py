@@ -1177,7 +1177,8 @@ class TestWhatCanBeAMiddleware:
     @pytest.mark.parametrize("wrong", [5, "retry", ["retry"]])
     def test_something_that_cannot_be_called(self, wrong):
         with pytest.raises(
-            TypeError, match=r"a middleware is `async \(call, inner\) -> value`, got (5|'retry')"
+            TypeError,
+            match=r"a middleware is `async \(call, inner\) -> value`, or has hooks, got (5|'retry')",
         ):
             Registry().use(wrong)
 

@@ -11,6 +11,8 @@ from toolcase.cancellation import CancellationToken as CancellationToken
 from toolcase.cancellation import RunCancelled as RunCancelled
 from toolcase.chunk import Emit as Emit
 from toolcase.chunk import StreamChunk as StreamChunk
+from toolcase.chunk_hooks import HookContext as HookContext
+from toolcase.chunk_hooks import StreamMiddleware as StreamMiddleware
 from toolcase.clock import Clock as Clock
 from toolcase.content import Audio as Audio
 from toolcase.content import Binary as Binary

@@ -21,9 +21,11 @@ import anyio.lowlevel
 
 from toolcase.bulkhead import KeyedPermits, ToolsOwnBulkhead
 from toolcase.call import Call, Inner, Middleware, Stage, running
+from toolcase.chunk_hooks import check_hooks, has_hooks
 from toolcase.clock import asyncio_task
 from toolcase.errors import Denied, ToolError
 from toolcase.events import GuardFailed, MiddlewareFailed
+from toolcase.hooked import around_form
 from toolcase.invoke import invoker
 from toolcase.result import complete
 from toolcase.timer import ToolsOwnTimeout, limited
@@ -61,9 +63,9 @@ def check(middleware: Middleware) -> Middleware:
     """The middleware, if it can be one; TypeError with the mend if not."""
     if isinstance(middleware, type):
         raise TypeError(f"{middleware.__name__} is a class; give an instance: {middleware.__name__}(...)")
-    if not callable(middleware):
-        raise TypeError(f"a middleware is `async (call, inner) -> value`, got {middleware!r}")
-    stage_of(middleware)
+    if not (callable(middleware) or has_hooks(middleware)):
+        raise TypeError(f"a middleware is `async (call, inner) -> value`, or has hooks, got {middleware!r}")
+    check_hooks(middleware, label(middleware), stage_of(middleware))
     if inspect.iscoroutinefunction(getattr(middleware, "on_event", None)):
         raise TypeError(f"{label(middleware)}.on_event must be a plain `def`: events are told, not awaited")
     return middleware
@@ -161,7 +163,8 @@ def compile_refusal(name: str, used: Iterable[Used], error: Exception) -> Inner:
 
 def _layer(middleware: Middleware, inner: Inner) -> Inner:
     """A middleware around inner, with no coroutine of ours in between."""
-    return lambda call: middleware(call, inner)
+    around = around_form(middleware)
+    return lambda call: around(call, inner)
 
 
 # ACT
@@ -332,6 +335,7 @@ def _observed(observers: Sequence[Middleware], step: Inner, first: Middleware | 
 
 def _isolated(observer: Middleware, inner: Inner) -> Inner:
     """The observer around inner, so that the caller gets what inner gave whatever the observer does."""
+    around = around_form(observer)
 
     async def observed(call: Call) -> Any:
         info = call.info
@@ -339,7 +343,7 @@ def _isolated(observer: Middleware, inner: Inner) -> Inner:
             raise RuntimeError(TWICE)
         fault: Exception | None = None
         try:
-            await observer(call, inner)
+            await around(call, inner)
         except Exception as error:
             if info._passed == 0 and error is info._error:
                 raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -83,3 +83,48 @@ def numbered(chunk: StreamChunk, index: int) -> StreamChunk:
     if chunk.index == index:
         return chunk
     return StreamChunk(chunk.content, index, chunk.metadata)
+
+
+class Kept:
+    """The contents of chunks for who wants them all at the end, up to `most` bytes; beyond that, none."""
+
+    def __init__(self, most: float) -> None:
+        self._most, self._size = most, 0
+        self._contents: list[Any] | None = []
+
+    def add(self, content: Any) -> None:
+        """One more."""
+        if self._contents is not None:
+            self._size += bytes_of(content, self._most)
+            self._contents.append(content)
+            if self._size > self._most:
+                self._contents = None
+
+    @property
+    def value(self) -> Any:
+        """All of them in one value, as `joined` has it; None where they were too many."""
+        return None if self._contents is None else joined(self._contents)
+
+
+class _Starts(Protocol):
+    def on_start(self, tool: Any, params: Any, ctx: Any, /) -> Any: ...
+
+
+class _Changes(Protocol):
+    def on_chunk(self, chunk: Any, ctx: Any, /) -> Any: ...
+
+
+class _Completes(Protocol):
+    def on_complete(self, accumulated: Any, ctx: Any, /) -> Any: ...
+
+
+class _Fails(Protocol):
+    def on_error(self, error: Any, ctx: Any, /) -> Any: ...
+
+
+class _Cancels(Protocol):
+    def on_cancel(self, ctx: Any, /) -> Any: ...
+
+
+Hooks = _Starts | _Changes | _Completes | _Fails | _Cancels
+"""An object with at least one of the hooks that `StreamMiddleware` describes."""

@@ -18,6 +18,7 @@ from toolcase.secrets import Secrets
 from toolcase.task import BackgroundTask
 from toolcase.threads import Threads
 from toolcase.tool import Tool
+from toolcase.tool_options import AnyMiddleware
 
 P = ParamSpec("P")
 
@@ -51,7 +52,7 @@ class Stack:
         return run
 
 
-def compose(*middleware: Middleware | Iterable[Middleware]) -> Stack:
+def compose(*middleware: AnyMiddleware | Iterable[AnyMiddleware]) -> Stack:
     """Middleware in one value, sorted by stage when used, in the given order within each."""
     return Stack(flat(middleware))
 

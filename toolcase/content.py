@@ -91,6 +91,11 @@ def as_text(value: Any) -> str:
 
 def bytes_of(value: Any, most: float) -> int:
     """The size of a value as it goes out; where it is more than `most`, at least so much."""
+    kind = type(value)
+    if kind is str:  # nearly all chunks of streams
+        return len(value) if value.isascii() else len(value.encode("utf-8", "replace"))
+    if kind is bytes:
+        return len(value)
     return sum(_bytes_of(part, most) for part in parts_of(value))
 
 

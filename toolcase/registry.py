@@ -30,6 +30,7 @@ from toolcase.stop import interrupted
 from toolcase.task import BackgroundTask
 from toolcase.threads import Threads
 from toolcase.tool import Tool
+from toolcase.tool_options import AnyMiddleware
 from toolcase.tool_stream import ToolStream
 from toolcase.view import View
 
@@ -91,7 +92,7 @@ class Registry(Catalogue):
 
     # What it holds
 
-    def use(self, *middleware: Middleware | Iterable[Middleware], only: str = "*") -> None:
+    def use(self, *middleware: AnyMiddleware | Iterable[AnyMiddleware], only: str = "*") -> None:
         """Put middleware around the tools whose name matches `only` (as in `fnmatch`), the first outermost.
 
         Their stage comes before the order in which they are used: see `toolcase.Stage`.

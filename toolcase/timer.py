@@ -193,6 +193,8 @@ def note_effect(call: Call) -> None:
 def _late(call: Call, seconds: float, kind: str) -> ToolTimeout:
     if kind == "queue":  # nothing was cut off: this attempt had not begun
         return ToolTimeout(f"{call.name!r} waited longer than {seconds:g} s for its turn", kind=kind)
+    if kind == "hook":  # of an observer: nothing of the call was cut off
+        return ToolTimeout(f"a hook on {call.name!r} took longer than {seconds:g} s", kind=kind)
     note_effect(call)
     scope = ", waits and retries included" if kind == "total" else ""
     return ToolTimeout(f"{call.name!r} took longer than {seconds:g} s{scope}", kind=kind)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from enum import Enum
 from typing import Any, Generic, Never, ParamSpec, TypeVar, overload
@@ -14,7 +14,7 @@ import wrapt
 
 from toolcase import docstrings
 from toolcase.schema import Declared, Schema, build, declared_by, underlying
-from toolcase.tool_options import ToolOptions
+from toolcase.tool_options import AnyMiddleware, ToolOptions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -67,7 +67,7 @@ class Tool(wrapt.BaseObjectProxy[Callable[P, R]], Generic[P, R]):
     """Whether one caller may be given what was made for another."""
     buffer = _Setting[int | None]()
     """How many of its chunks may wait for the reader of a stream; None where the tool does not say."""
-    middleware = _Setting[tuple[Callable[[Any, Any], Awaitable[Any]], ...]]()
+    middleware = _Setting[tuple[AnyMiddleware, ...]]()
     """What stands around this tool alone, inside the registry's middleware of the same stage."""
 
     def __init__(
@@ -192,7 +192,7 @@ def tool(
     destructive: bool | None = None,
     timeout: float | None = None,
     max_concurrent: int | None = None,
-    middleware: Iterable[Callable[[Any, Any], Awaitable[Any]]] = (),
+    middleware: Iterable[AnyMiddleware] = (),
     strict: bool = False,
     expose: Iterable[type[Exception]] = (ValueError, LookupError),
     validate_result: bool = False,

@@ -6,11 +6,16 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from toolcase.chunk import Hooks
 from toolcase.clock import count, seconds
 
 NAME_CHARACTERS = 128
 _FLAGS = ("read_only", "idempotent", "destructive", "strict", "validate_result", "shared")
 _TEXTS = ("description", "version")
+
+
+AnyMiddleware = Callable[[Any, Any], Awaitable[Any]] | Hooks
+"""In either form: `async (call, inner) -> value`, or with hooks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +30,7 @@ class ToolOptions:
     destructive: bool | None = None
     timeout: float | None = None
     max_concurrent: int | None = None
-    middleware: tuple[Callable[[Any, Any], Awaitable[Any]], ...] = ()
+    middleware: tuple[AnyMiddleware, ...] = ()
     strict: bool = False
     expose: tuple[type[Exception], ...] = (ValueError, LookupError)
     validate_result: bool = False
