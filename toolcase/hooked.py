@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable
 from functools import partial
 from typing import Any
@@ -52,7 +53,7 @@ async def _run(form: type[_Heard], hooks: OwnHooks, call: Call, inner: Inner) ->
         del error
 
 
-class _Heard:
+class _Heard(ABC):
     """One call, as one middleware with hooks hears of it."""
 
     may_fail = False
@@ -65,13 +66,13 @@ class _Heard:
         self.stopped = False
         """Whether nobody further out wants any chunks."""
 
+    @abstractmethod
     async def through(self, inner: Inner) -> Any:
         """From `on_start` to inner's value."""
-        raise NotImplementedError
 
+    @abstractmethod
     def failed(self, fault: Exception) -> None:
         """A hook failed where that is nothing to the call."""
-        raise NotImplementedError
 
     async def settle(self, hook: str, said: Awaitable[Any]) -> None:
         """Await what a hook gave."""
