@@ -1,10 +1,13 @@
 """The door to everything that runs tools: middleware, retry policies, and what makes calls seen."""
 
+from toolcase.chunk_hooks import StreamMiddleware as StreamMiddleware
 from toolcase.clock import count as count
 from toolcase.clock import number as number
 from toolcase.clock import seconds as seconds
 from toolcase.compose import Stack as Stack
+from toolcase.compose import StreamStack as StreamStack
 from toolcase.compose import compose as compose
+from toolcase.compose import compose_streaming as compose_streaming
 from toolcase.detached import Detached as Detached
 from toolcase.keyed import Key as Key
 from toolcase.keyed import Keyed as Keyed
@@ -21,6 +24,8 @@ from toolcase.middleware import LoggingMiddleware as LoggingMiddleware
 from toolcase.middleware import MetricsMiddleware as MetricsMiddleware
 from toolcase.middleware import RetryMiddleware as RetryMiddleware
 from toolcase.middleware import RunUsage as RunUsage
+from toolcase.middleware import StreamLoggingMiddleware as StreamLoggingMiddleware
+from toolcase.middleware import StreamMetricsMiddleware as StreamMetricsMiddleware
 from toolcase.middleware import TimeoutMiddleware as TimeoutMiddleware
 from toolcase.middleware import TracingMiddleware as TracingMiddleware
 from toolcase.observability import configure_logging as configure_logging

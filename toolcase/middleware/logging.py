@@ -9,9 +9,8 @@ from typing import Any, ClassVar
 import structlog
 
 from toolcase.call import Call, Inner, Stage
-from toolcase.errors import ErrorCode, InvalidArguments, ToolError, message_of
-from toolcase.events import traceback_of
-from toolcase.plain import given_data, printable, printable_data
+from toolcase.observability.records import failed, spent, tool_name, without_locals
+from toolcase.plain import given_data, printable_data
 
 
 @dataclass(slots=True)
@@ -39,47 +38,23 @@ class LoggingMiddleware:
         loud = log.is_enabled_for(self.level)
         facts: dict[str, Any] = {}
         if loud:
-            facts = {"tool": _name(call)}
+            facts = {"tool": tool_name(call)}
             if self.arguments:
                 facts["arguments"] = printable_data(call.host.secrets.redact_data(given_data(call.given)))
             log.log(self.level, "call.started", **facts)
         try:
             value = await inner(call)
         except Exception as error:
-            facts = {"tool": _name(call), **facts, **_failure(error, call, self.arguments)}
-            if "exc_info" in facts and self.logger is None and not structlog.is_configured():
-                # Without a host's word structlog may show the locals of each frame, arguments and all.
-                facts["exception"] = traceback_of(facts.pop("exc_info"), call.host.secrets)
+            failure = failed(error, call, shows_arguments=self.arguments)
+            if self.logger is None and not structlog.is_configured():
+                failure = without_locals(failure, call)
+            facts = {"tool": tool_name(call), **facts, **spent(call), **failure}
             log.log(logging.WARNING, "call.failed", **facts)
             raise
         except BaseException:
             if loud:
-                log.log(self.level, "call.cancelled", **facts, **_spent(call))
+                log.log(self.level, "call.cancelled", **facts, **spent(call))
             raise
         if loud:
-            log.log(self.level, "call.ended", **facts, **_spent(call))
+            log.log(self.level, "call.ended", **facts, **spent(call))
         return value
-
-
-def _name(call: Call) -> str:
-    return printable(call.host.secrets.redact(call.name))
-
-
-def _spent(call: Call) -> dict[str, Any]:
-    return {"attempts": call.info.attempts, "duration": round(call.elapsed, 6)}
-
-
-def _failure(error: Exception, call: Call, shows_arguments: bool) -> dict[str, Any]:
-    secrets, message = call.host.secrets, message_of(error)
-    if isinstance(error, InvalidArguments):
-        given = given_data(call.given) if shows_arguments else None
-        if not shows_arguments or secrets.redact_data(given) != given:
-            message = error.without_values
-    facts = {**_spent(call), "error": type(error).__name__, "message": printable(secrets.redact(message))}
-    facts["code"] = (error.code if isinstance(error, ToolError) else ErrorCode.TOOL_FAILED).value
-    if isinstance(error, ToolError) or (call.tool is not None and call.tool.exposes(error)):
-        return facts
-    facts["correlation_id"] = call.info.correlation_id
-    if secrets:  # structlog would write it out as it is
-        return {**facts, "exception": traceback_of(error, secrets)}
-    return {**facts, "exc_info": error}

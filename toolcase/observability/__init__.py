@@ -7,6 +7,8 @@ from toolcase.observability.propagation import continue_trace as continue_trace
 from toolcase.observability.propagation import trace_headers as trace_headers
 from toolcase.observability.spans import FinishedSpan as FinishedSpan
 from toolcase.observability.spans import SpanEvent as SpanEvent
+from toolcase.observability.stream_tally import Durations as Durations
+from toolcase.observability.stream_tally import StreamMetrics as StreamMetrics
 from toolcase.observability.tally import ToolMetrics as ToolMetrics
 from toolcase.observability.tracing import Span as Span
 from toolcase.observability.tracing import Tracer as Tracer

@@ -81,6 +81,15 @@ CIRCUIT_CHANGES = "toolcase.circuit.changes"
 CIRCUITS = "toolcase.circuits"
 TOKENS = "toolcase.tokens"
 
+# The reference's: metrics of streams
+
+STREAM_CHUNKS = "tool.stream.chunks"
+STREAM_BYTES = "tool.stream.bytes"
+STREAM_FIRST_CHUNK = "tool.stream.time_to_first_chunk"
+STREAM_GAP = "tool.stream.gap"
+STREAM_DURATION = "tool.stream.duration"
+STREAM_CANCELLED = "tool.stream.cancelled"
+
 
 def error_type(error: BaseException) -> str:
     """What `error.type` says: the code of an error of ours, the class of any other; never its message."""
