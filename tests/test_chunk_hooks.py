@@ -421,6 +421,45 @@ async def test_what_an_observer_gives_is_ignored():
     assert reports == []
 
 
+class HoldsBack:
+    """Lets each character pass when the next one has come."""
+
+    def on_chunk(self, chunk, ctx):
+        held = ctx.get("held", "") + chunk.content
+        ctx["held"] = held[-1:]
+        return [held[:-1]] if held[:-1] else None
+
+    def on_complete(self, accumulated, ctx):
+        return [ctx["held"]] if ctx.get("held") else None
+
+
+async def test_what_was_held_back_goes_out_last():
+    registry, _ = hosting(HoldsBack(), Heard())
+
+    assert await contents(registry.stream("s")) == ["a", "b", "c"]
+    assert await contents(registry.stream("s", many=0)) == []
+    assert (await registry.call("s"), await registry.call("p")) == ("abc", "plain")
+    assert await registry.stream("p").collect() == "plain"
+
+
+@pytest.mark.parametrize("most", [0, 100])
+async def test_what_sees_no_chunks_may_add_one(most):
+    async def adds(self, accumulated, ctx):
+        return StreamChunk("!")
+
+    registry, _ = hosting(type("Adds", (), {"on_complete": adds, "most_accumulated": most})())
+
+    assert await contents(registry.stream("s")) == ["a", "b", "c", "!"]
+    assert (await registry.call("s"), await registry.call("p")) == ("abc!", "plain!")
+
+
+async def test_anything_else_at_the_end_is_the_guard_s_own_fault():
+    registry, reports = hosting(type("Odd", (), {"on_complete": lambda self, accumulated, ctx: "odd"})())
+
+    assert await registry.call("p") == "plain"
+    assert "on_complete what is to go out last" in str(reports[0].error)
+
+
 # What is kept
 
 
@@ -460,6 +499,20 @@ async def test_a_mebibyte_is_kept_unless_it_says_otherwise():
         1024 * 1024,
         None,
     ]
+
+
+async def test_a_middleware_that_only_starts_hears_of_an_end_that_nobody_is_told():
+    started = []
+    starts = type("Starts", (), {"on_start": lambda self, *facts: started.append(facts[0].name)})()
+    registry, _ = hosting(starts, error=OSError("gone"))
+
+    with pytest.raises(OSError, match="gone"):
+        await registry.call("p")
+    registry.add(Script(Hang()).tool("hang"))
+    with anyio.move_on_after(1):
+        await registry.call("hang")
+
+    assert started == ["p", "hang"]
 
 
 async def test_what_has_no_on_chunk_is_given_all_the_same():
@@ -785,6 +838,18 @@ async def test_on_error_may_give_another_error():
         await registry.call("p")
 
     assert isinstance(raised.value.__cause__, OSError)
+
+
+async def test_on_error_may_wait_before_it_gives_another():
+    class Maps:
+        async def on_error(self, error, ctx):
+            await anyio.sleep(1)
+            raise ToolFailed("later")
+
+    registry, _ = hosting(Maps(), error=OSError("secret"))
+
+    with pytest.raises(ToolFailed, match="later"):
+        await registry.call("p")
 
 
 async def test_on_error_may_say_what_caused_the_other_error():

@@ -43,12 +43,14 @@ class StreamMiddleware:
         """One chunk: gives what goes on instead. None drops it, a list is several, or none if it is empty."""
         return chunk
 
-    def on_complete(self, accumulated: Any, ctx: HookContext, /) -> Any:
+    def on_complete(self, accumulated: Any, ctx: HookContext, /) -> Given | Awaitable[Given]:
         """The call gave its value, or the stream its last chunk. A `ToolError` from here is the call's error.
 
         `accumulated` is all that `on_chunk` let pass: text or bytes joined, else a list; None where that is
-        more than `most_accumulated` bytes, an attribute of the middleware, 1 MiB unless given.
+        more than `most_accumulated` bytes, an attribute of the middleware, 1 MiB unless given. A guard that
+        has held something back gives it here, as `on_chunk` would: it goes out last.
         """
+        return None
 
     def on_error(self, error: Exception, ctx: HookContext, /) -> Any:
         """The call failed. A `ToolError` from here takes the error's place."""

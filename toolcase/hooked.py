@@ -13,7 +13,7 @@ import anyio.lowlevel
 
 from toolcase.call import Call, Inner, Middleware, Stage
 from toolcase.cancellation import RunCancelled
-from toolcase.chunk import Emit, Kept, StreamChunk, StreamStopped, joined
+from toolcase.chunk import Kept, StreamChunk, StreamStopped, joined
 from toolcase.chunk_hooks import HookContext, OwnHooks
 from toolcase.clock import asyncio_task
 from toolcase.errors import Denied, ToolError, ToolTimeout
@@ -39,14 +39,14 @@ async def _run(form: type[_Heard], hooks: OwnHooks, call: Call, inner: Inner) ->
     if call.tool is None:  # nothing begins under a name that is no tool
         return await inner(call)
     heard = form(hooks, call)
-    value = error = None
+    error = None
     try:
-        value = await heard.through(inner)
+        heard.value = await heard.through(inner)
     except BaseException as raised:  # noqa: BLE001  it goes on below
         error = raised
     error = await heard.ended(error)
     if error is None:
-        return value
+        return heard.value
     try:  # outside the except block, so that what is raised here keeps its own context
         raise error
     finally:
@@ -62,7 +62,10 @@ class _Heard(ABC):
     def __init__(self, hooks: OwnHooks, call: Call) -> None:
         self.hooks, self.call, self.ctx = hooks, call, HookContext(call)
         self.kept = Kept(hooks.most) if hooks.most else None
-        self.out: Emit = call.emit or _nowhere
+        self.value: Any = None
+        """What the call gives."""
+        self.out: Any = call.emit
+        """Where chunks go on; None where there is nobody to take any."""
         self.stopped = False
         """Whether nobody further out wants any chunks."""
 
@@ -100,12 +103,16 @@ class _Heard(ABC):
             await self._left(closing=isinstance(error, GeneratorExit))
             return error
         if error is None:
-            return await self.tell("on_complete", self.kept and self.kept.value)
+            return await self.completed(self.kept and self.kept.value)
         instead = await self.tell("on_error", error)
         if instead is None or instead is error:
             return error
         instead.__cause__ = instead.__cause__ or error
         return instead
+
+    async def completed(self, accumulated: Any) -> ToolError | None:
+        """Tell `on_complete`."""
+        return await self.tell("on_complete", accumulated)
 
     async def _left(self, *, closing: bool) -> None:
         """Tell `on_cancel`, whose own fault is reported; `closing` says that nothing can be awaited."""
@@ -131,6 +138,8 @@ class _Guarded(_Heard):
     may_fail = True
     fault: ToolError | None = None
     """What the call ends with, because `on_chunk` failed."""
+    contents: list[Any] | None = None
+    """What became of a value that no stream took, chunk by chunk."""
 
     def failed(self, fault: Exception) -> None:
         self.call.host.report(GuardFailed(tool=self.call.name, middleware=self.hooks.middleware, error=fault))
@@ -181,18 +190,36 @@ class _Guarded(_Heard):
         sent = None if error is None else await _sent(error)
         return await super().ended(self.fault if sent is None else sent)
 
+    async def completed(self, accumulated: Any) -> ToolError | None:
+        """Tell `on_complete`, and pass on what it has held back."""
+        if self.hooks.on_complete is None:
+            return None
+        try:
+            given = self.hooks.on_complete(accumulated, self.ctx)
+            if given is not None and inspect.isawaitable(given):
+                given = await given
+            last = _several(given, StreamChunk(None))
+        except ToolError as error:
+            return error
+        except Exception as fault:  # noqa: BLE001  the call has ended well
+            self.failed(fault)
+            return None
+        if last and self.contents is None and self.call.emit is None:
+            self.contents = [self.value]
+        for chunk in last:
+            await (self.out(chunk) if self.contents is None else self._collect(chunk))
+        if last and self.contents is not None:
+            self.value = _one(self.contents)
+        return None
+
     async def _changed(self, value: Any) -> Any:
         """What `on_chunk` makes of a value, as one value."""
-        contents: list[Any] = []
-
-        async def collect(chunk: StreamChunk) -> None:
-            contents.append(chunk.content)
-
-        self.out = collect
+        self.contents, self.out = [], self._collect
         await self.emit(StreamChunk(value))
-        if len(contents) == 1:
-            return contents[0]
-        return joined(contents) if contents else None
+        return _one(self.contents)
+
+    async def _collect(self, chunk: StreamChunk) -> None:
+        self.contents.append(chunk.content)  # type: ignore[union-attr]  # there is a list by then
 
     def _unchecked(self, error: Exception) -> ToolError:
         """What the call ends with where `on_chunk` raised this."""
@@ -257,6 +284,13 @@ class _Observed(_Heard):
             await super()._left(closing=closing)
 
 
+def _one(contents: list[Any]) -> Any:
+    """The contents in one value; None where there are none."""
+    if len(contents) == 1:
+        return contents[0]
+    return joined(contents) if contents else None
+
+
 def _several(given: Any, chunk: StreamChunk) -> list[StreamChunk]:
     """The chunks that stand for this one; TypeError where that is not what `on_chunk` gave."""
     if given is None:
@@ -266,8 +300,8 @@ def _several(given: Any, chunk: StreamChunk) -> list[StreamChunk]:
     if isinstance(given, list):
         return [each if isinstance(each, StreamChunk) else StreamChunk(each, chunk.index) for each in given]
     raise TypeError(
-        "on_chunk gives a StreamChunk, a list of them, or None to drop the chunk; "
-        f"this one gave {type(given).__name__}"
+        "on_chunk gives a StreamChunk, a list of them, or None to drop the chunk, and on_complete what is "
+        f"to go out last; this one gave {type(given).__name__}"
     )
 
 
@@ -296,7 +330,3 @@ def _within(error: BaseException, kinds: Any) -> BaseException | None:
 
 def _too_long(hook: str) -> TimeoutError:
     return TimeoutError(f"{hook} took longer than {HOOK_SECONDS:g} s")
-
-
-async def _nowhere(chunk: StreamChunk) -> None:
-    """Where the chunks of a call go that is not read as a stream: there are none."""

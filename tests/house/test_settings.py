@@ -16,6 +16,8 @@ TOOLS_OWN = {"ToolsOwnBulkhead", "ToolsOwnTimeout"}
 NOT_FROZEN = {
     "LoggingMiddleware": "it keeps the logger that it has bound at the first call",
     "MetricsMiddleware": "it keeps what it has counted, and writes that with every call",
+    "StreamLoggingMiddleware": "it keeps the logger that it has bound at the first stream",
+    "StreamMetricsMiddleware": "it keeps what it has counted, and writes that with every chunk",
     "TracingMiddleware": "it keeps the tracer that it has found",
 }
 PUBLIC = {name.rpartition(".")[2] for name in LIST.read_text(encoding="utf-8").split()}
