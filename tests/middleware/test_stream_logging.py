@@ -150,3 +150,20 @@ async def test_where_the_host_has_not_set_up_structlog_no_traceback_shows_locals
     assert "Traceback" in out
     assert "confidential = " not in out
     assert "'confidential'" not in out
+
+
+async def test_an_error_that_may_be_shown_has_no_traceback(capsys):
+    async def failing():
+        raise ValueError("not this")
+        yield
+
+    registry = Registry()
+    registry.use(StreamLoggingMiddleware())
+    registry.tool(failing)
+
+    with pytest.raises(ValueError, match="not this"):
+        await registry.stream("failing").collect()
+
+    out = capsys.readouterr().out
+    assert "not this" in out
+    assert "Traceback" not in out
