@@ -54,7 +54,7 @@ async def read(stream, *, most=1_000, wait=None, fails=False):
 SCENARIOS = {
     "all of it": ({"until": 3}, {}),
     "the reader breaks off": ({"until": 30}, {"most": 2}),
-    "the reader breaks off and the tool is far ahead": ({"until": 30, "wait": 0}, {"most": 2}),
+    "the reader breaks off and the tool is far ahead": ({"until": 30, "wait": 0}, {"most": 2, "wait": 1}),
     "the reader fails": ({"until": 3}, {"fails": True}),
     "the tool fails": ({"until": 2, "fails": True}, {}),
     "the reader is slow": ({"until": 4, "wait": 0}, {"wait": 2}),
