@@ -15,7 +15,7 @@ from toolcase.call import Call, Inner
 from toolcase.chunk import Collected, StreamChunk, StreamStopped, numbered
 from toolcase.clock import asyncio_task, current_loop
 from toolcase.errors import ToolError
-from toolcase.outcome import outcome
+from toolcase.outcome import outcome_of
 from toolcase.pipe import MOST_CHUNKS, Pipe
 from toolcase.result import ToolResult, complete
 from toolcase.stream import Put, Stream, running, stopped
@@ -192,7 +192,7 @@ class _Run:
         """Run it, with its chunks given to `put`; a value that no chunk has said is one."""
         if self.streams:
             self.call.emit = put
-        result = await outcome(self.call, self._chain, self._most_bytes)
+        result = await outcome_of(self.call, self._chain, self._most_bytes)
         if result.ok and (not self.streams or (result.value is not None and not self.passed())):
             await put(StreamChunk(result.value))
         self.result = result
