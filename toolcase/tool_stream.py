@@ -18,7 +18,7 @@ from toolcase.errors import ToolError
 from toolcase.outcome import outcome_of
 from toolcase.pipe import MOST_CHUNKS, Pipe
 from toolcase.result import ToolResult, complete
-from toolcase.stream import Put, Stream, running, stopped
+from toolcase.stream import Put, Stream, apart, running, stopped
 from toolcase.task import BackgroundTask
 from toolcase.threads import Leash
 from toolcase.timer import Timer, limits_of, remaining
@@ -160,19 +160,19 @@ class ToolStream(Stream[StreamChunk]):
         try:
             with work.scope:
                 await run.to(emit)
-        except BaseException:
-            if fault is None:
-                self._closed = True
+        except BaseException as raised:
+            self._closed = True
+            if fault is None or apart(raised)[0] is not None:  # a cancellation counts for more
                 raise
         finally:
             work.over.set()
         if fault is not None:
-            self._closed = True
             if isinstance(fault, ToolError):
                 complete(fault, run.call)
             try:
                 raise fault
             finally:
+                self._closed = True
                 del fault
         self._check_open()
 
