@@ -78,4 +78,4 @@ def test_shows_its_seconds():
 
 
 def test_its_repr_is_how_it_was_made():
-    assert repr(TimeoutMiddleware(5)) == "TimeoutMiddleware(seconds=5)"
+    assert repr(TimeoutMiddleware(5)) == "TimeoutMiddleware(seconds=5, first_chunk=inf, idle=inf)"
