@@ -76,7 +76,7 @@ class _Watch:
 
     def given(self) -> None:
         """A chunk has come."""
-        self._until = self._quiet = math.inf
+        self._until = math.inf
         self._reading = True
         self.move(math.inf)
         if self._outer is not None:
