@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from types import MethodType
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from toolcase.chunk import StreamChunk
 from toolcase.schema import underlying
 
-Resume = Callable[..., AsyncGenerator[Any, Any]]
+Resume = Callable[..., AsyncIterator[Any]]
 """`async def resume(cursor, ...)`: yields what comes after the chunk `cursor`, takes what its tool takes."""
 
 
