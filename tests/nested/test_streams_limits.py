@@ -12,14 +12,14 @@ from toolcase_limits import RateLimitMiddleware
 
 
 class Limited:
-    """A registry whose streaming tool `t` may run `limit` times at once, by a middleware or by the tool's word."""
+    """A registry whose streaming tool `t` may run once at a time, by a middleware or by its own word."""
 
-    def __init__(self, kind, *, limit=1, gives=3, error=None, after=0.0):
+    def __init__(self, kind, *, gives=3, error=None, after=0.0):
         self.registry, self.cleaned = Registry(clock=current_clock()), 0
         if kind == "middleware":
-            self.registry.use(BulkheadMiddleware(limit, queue=10))
+            self.registry.use(BulkheadMiddleware(1, queue=10))
 
-        @self.registry.tool(max_concurrent=limit if kind == "tool" else None)
+        @self.registry.tool(max_concurrent=1 if kind == "tool" else None)
         async def t():
             try:
                 for number in range(gives):

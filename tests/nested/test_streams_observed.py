@@ -1,6 +1,7 @@
 """Tracing, metrics, logging and a breaker around streams: each sees the end as it was, and when it was."""
 
 import gc
+import io
 import json
 import logging
 
@@ -12,7 +13,7 @@ from opentelemetry import trace
 from toolcase import CircuitOpen, Registry
 from toolcase.observability import configure_tracing
 from toolcase.runtime import CircuitBreakerMiddleware, LoggingMiddleware, MetricsMiddleware, TracingMiddleware
-from toolcase.testing import current_clock
+from toolcase.testing import current_clock, run
 
 
 @pytest.fixture
@@ -332,3 +333,25 @@ class TestSpan:
                 await end(watched.registry)
 
         assert caplog.records == []
+
+
+def test_a_waterfall_shows_streams_and_how_they_ended(backend):
+    shown = io.StringIO()
+
+    async def scenario():
+        with configure_tracing("console", set_global=False, stream=shown) as tracing:
+            watched = Watched(tracing)
+            await called(watched.registry)
+            await read_to_its_end(watched.registry)
+            await closed_early(watched.registry)
+            await failed(watched.registry)
+
+    run(scenario, backend=backend)
+
+    lines = [line for line in shown.getvalue().splitlines() if "execute_tool t" in line]
+    assert [line.partition(" ms")[2].split("  ")[1:] for line in lines] == [
+        [],
+        ["3 chunks"],
+        ["1 chunk", "cancelled"],
+        ["3 chunks", "ERROR ValueError ValueError: no"],
+    ]

@@ -152,7 +152,7 @@ async def test_law_41_also_where_it_always_fails():
 
 
 class Ends(NamedTuple):
-    """What a streaming tool gives, each chunk after so many seconds, and what it then fails with, if at all."""
+    """What a streaming tool gives, each chunk after so many seconds, and the error at its end, if any."""
 
     chunks: list
     after: float

@@ -48,8 +48,8 @@ class Recording:
             self._size += weight(own, self._most - self._size)
             if self._size > self._most:
                 raise ValueError(
-                    f"the stream of {self._call.name!r} takes more memory than max_stream_bytes={self._most}; "
-                    "the host can raise that"
+                    f"the stream of {self._call.name!r} takes more memory than max_stream_bytes="
+                    f"{self._most}; the host can raise that"
                 )
         except Exception as error:  # noqa: BLE001  of a copy: what any class may raise
             self._chunks = None
