@@ -278,6 +278,22 @@ class TestLeaving:
         with pytest.raises(Unavailable, match="its registry is closed"):
             await anext(produced.registry.stream("t"))
 
+    @pytest.mark.parametrize("verb", ["read", "sink"])
+    def test_leaves_nothing_wherever_it_is_cancelled(self, verb, backend):
+        made = []
+
+        async def scenario():
+            made.append(produced := Produced(grace=1))
+            async with anyio.create_task_group() as tasks:
+                async with produced.registry:
+                    if verb == "sink":
+                        tasks.start_soon(produced.view.stream("t", gives=50).stream_to, lambda chunk: None)
+                    else:
+                        tasks.start_soon(drained_or_refused, produced.view.stream("t", gives=50))
+                    await anyio.sleep(1.5)
+
+        cancel_at_every_await(scenario, backend=backend, check=lambda: at_rest(made[-1]))
+
 
 class TestForgotten:
     """A stream that a tool has opened ends with the tool's call."""
@@ -330,6 +346,11 @@ class TestForgotten:
 async def drained(stream):
     async for _ in stream:
         pass
+
+
+async def drained_or_refused(stream):
+    with contextlib.suppress(Unavailable):
+        await drained(stream)
 
 
 async def test_a_retry_waits_outside_the_permit_and_the_span_until_the_first_chunk(tracing):

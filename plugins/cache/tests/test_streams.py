@@ -7,7 +7,7 @@ import pytest
 
 from asking import told
 from toolcase import Registry, StreamChunk
-from toolcase.testing import Recorder, current_clock
+from toolcase.testing import Recorder, cancel_at_every_await, current_clock
 from toolcase_cache import CacheMiddleware, CoalesceMiddleware, KeptStream, MemoryCache, ValueNotKept
 from toolcase_cache.store import weight
 
@@ -221,6 +221,31 @@ async def test_one_that_a_middleware_makes_whole_after_its_reader_has_gone_is_no
         await registry.stream("t").stream_to(sink)
 
     assert len(cache.store) == 0
+
+
+@pytest.mark.parametrize("verb", ["block", "collect", "stream_to"])
+def test_wherever_it_is_cancelled_a_whole_stream_is_kept_or_none(verb, backend):
+    caches = []
+
+    async def scenario():
+        caches.append(cache := CacheMiddleware(60))
+        registry, _ = Source("a", "b", "c", after=1).host(cache)
+        for _ in range(2):
+            stream = registry.stream_execute("t", buffer=1)
+            match verb:
+                case "block":
+                    async with stream:
+                        assert [chunk.content async for chunk in stream] == ["a", "b", "c"]
+                case "collect":
+                    assert await stream.collect() == "abc"
+                case "stream_to":
+                    await stream.stream_to(lambda chunk: anyio.sleep(0.5))
+
+    def whole_or_none():
+        kept = [entry.value.chunks for entry in caches[-1].store._entries.values()]
+        assert kept in ([], [tuple(StreamChunk(text, place) for place, text in enumerate("abc"))])
+
+    cancel_at_every_await(scenario, backend=backend, check=whole_or_none)
 
 
 @pytest.mark.parametrize("number", [1, 3])
