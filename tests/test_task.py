@@ -56,19 +56,6 @@ async def test_told_before_its_first_step_it_does_nothing():
     assert seen == []
 
 
-async def test_runs_in_a_copy_of_its_makers_context_unless_it_is_given_one():
-    variable, seen = contextvars.ContextVar("variable", default="outside"), []
-    variable.set("its maker's")
-
-    async def work():
-        seen.append(variable.get())
-        variable.set("its own")
-
-    await BackgroundTask(work).wait()
-
-    assert (seen, variable.get()) == (["its maker's"], "its maker's")
-
-
 async def test_runs_in_the_context_that_it_is_given():
     variable, seen = contextvars.ContextVar("variable", default="outside"), []
     context = contextvars.copy_context()
