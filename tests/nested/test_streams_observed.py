@@ -9,6 +9,8 @@ import anyio
 import pytest
 import structlog
 from opentelemetry import trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from toolcase import CircuitOpen, Registry
 from toolcase.observability import configure_tracing
@@ -202,6 +204,24 @@ async def test_one_that_its_reader_leaves_is_cancelled_and_no_error(tracing, end
         "duration": pytest.approx(1.5),
     }
     assert watched.registry.inflight() == []
+
+
+@pytest.mark.parametrize("end", [*COMPLETE, *FAILED, *LEFT])
+async def test_opentelemetry_is_told_the_same(tracing, end):
+    reader = InMemoryMetricReader()
+    provider = MeterProvider(metric_readers=[reader], shutdown_on_exit=False)
+    registry = Watched(tracing, MetricsMiddleware(provider)).registry
+
+    await end(registry)
+
+    (resource,) = reader.get_metrics_data().resource_metrics
+    points = {each.name: each.data.data_points[0] for each in resource.scope_metrics[0].metrics}
+    assert ("toolcase.cancellations" in points) is (end in LEFT)
+    assert ("gen_ai.execute_tool.duration" in points) is (end not in LEFT)
+    if end not in LEFT:
+        duration = points["gen_ai.execute_tool.duration"]
+        assert duration.sum == pytest.approx(3)
+        assert duration.attributes.get("error.type") == ("ValueError" if end in FAILED else None)
 
 
 @pytest.mark.parametrize("end", LEFT)
