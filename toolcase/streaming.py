@@ -59,4 +59,4 @@ async def emit_again(call: Call, chunks: Iterable[StreamChunk]) -> None:
             pace.given()
         await emit(chunk)
         if pace is not None:
-            pace.wanted()
+            pace.taken()

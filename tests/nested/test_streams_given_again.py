@@ -1,51 +1,70 @@
-"""A middleware that gives chunks in the place of a tool, inside one that limits the time between chunks."""
+"""Chunks that a middleware gives in the place of a tool, inside limits of the time between chunks."""
 
+import anyio
 import pytest
 
-from toolcase import Registry, StreamChunk
-from toolcase.runtime import emit_again
+from toolcase import Registry, StreamChunk, ToolTimeout
+from toolcase.runtime import TimeoutMiddleware, emit_again
+from toolcase.testing import current_clock
+from toolcase_cache import CacheMiddleware
+
+BETWEEN = TimeoutMiddleware(1_000, first_chunk=2, idle=2)
 
 
-class Told:
-    """A limit between chunks that notes what it is told."""
-
-    def __init__(self):
-        self.words = []
-
-    def given(self):
-        self.words.append("given")
-
-    def wanted(self):
-        self.words.append("wanted")
+async def instead(call, inner):
+    await emit_again(call, [StreamChunk("a"), StreamChunk("b", 1)])
 
 
-@pytest.mark.parametrize("limited", [True, False])
-async def test_the_time_that_a_reader_takes_is_not_the_tools(limited):
-    told = Told()
+async def instead_and_late(call, inner):
+    await emit_again(call, [StreamChunk("a")])
+    await anyio.sleep(3)
 
-    async def limits(call, inner):
-        copy = call.copy()
-        copy._pace = told if limited else None
-        return await inner(copy)
 
-    async def instead(call, inner):
-        await emit_again(call, [StreamChunk("a"), StreamChunk("b", 1)])
+instead.stage = instead_and_late.stage = CacheMiddleware.stage
 
-    registry = Registry()
-    registry.use(limits, instead)
 
-    @registry.tool
-    async def never():
-        raise AssertionError("it was started")
-        yield
+def host(*used):
+    """A registry with these middleware around a tool that streams a chunk each second."""
+    registry = Registry(clock=current_clock())
+    registry.use(*used)
+
+    @registry.tool(read_only=True)
+    async def t():
+        for text in "ab":
+            await anyio.sleep(1)
+            yield text
+
+    return registry
+
+
+@pytest.mark.parametrize("used", [(BETWEEN, instead), (instead,)])
+async def test_the_time_that_a_reader_takes_is_not_the_tools(used):
+    seen = []
 
     async def sink(chunk):
-        told.words.append(chunk.content)
+        seen.append(chunk.content)
+        await anyio.sleep(10)
 
-    result = await registry.stream("never").stream_to(sink)
+    result = await host(*used).stream("t").stream_to(sink)
 
-    assert (result.ok, result.attempts) == (True, 0)
-    if limited:
-        assert told.words == ["given", "a", "wanted", "given", "b", "wanted"]
-    else:
-        assert told.words == ["a", "b"]
+    assert (result.ok, result.attempts, seen) == (True, 0, ["a", "b"])
+
+
+async def test_the_time_until_the_end_is():
+    stream = host(BETWEEN, instead_and_late).stream("t")
+
+    with pytest.raises(ToolTimeout, match="gave no chunk for 2 s"):
+        await stream.collect()
+
+
+async def test_a_cache_inside_such_a_limit_gives_a_slow_reader_all_again():
+    registry = host(BETWEEN, CacheMiddleware(60))
+
+    for _ in range(2):
+        given = []
+        async for chunk in registry.stream_execute("t", buffer=1):
+            given.append(chunk.content)
+            await anyio.sleep(10)
+        assert given == ["a", "b"]
+
+    assert current_clock().now == 41
