@@ -18,6 +18,10 @@ def a_call(name="t", parent=None):
     return Call(name, None, {}, None, Registry(), parent)
 
 
+def a_stream(parent):
+    return a_call(parent=parent).streaming_to(print)
+
+
 def a_shared_run():
     run = a_call()
     run.info._waiters = Waiters()
@@ -327,6 +331,66 @@ class TestLending:
 
         assert permits.take(run).lender is permit
         assert permits.take(a_call(parent=between)) is None
+
+    def test_what_a_stream_was_lent_its_reader_lends_once_more(self, permits):
+        outer = a_call()
+        permits.take(outer)
+        stream = permits.take(a_stream(parent=outer))
+
+        inside = permits.take(a_call(parent=outer))
+
+        assert inside.lender is stream
+        assert permits.take(a_call(parent=outer)) is None
+        permits.give_back(inside)
+        assert permits.take(a_stream(parent=outer)).lender is stream
+        assert permits.running == 1
+
+    def test_a_stream_that_ends_first_leaves_it_with_who_borrowed_it(self, permits):
+        outer = a_call()
+        permit = permits.take(outer)
+        stream = permits.take(a_stream(parent=outer))
+        inside = permits.take(a_call(parent=outer))
+
+        permits.give_back(stream)
+        assert (inside.lender, permit.borrower) == (permit, inside)
+        permits.give_back(inside)
+        permits.give_back(permit)
+
+        assert permits.running == 0
+
+    def test_a_stream_does_not_lend_what_it_was_not_lent(self, permits):
+        outer = a_call()
+        permits.take(a_stream(parent=outer))
+
+        assert permits.take(a_call(parent=outer)) is None
+
+    async def test_who_waits_uses_it_as_soon_as_a_stream_has_it(self, permits):
+        outer = a_call()
+        permits.take(outer)
+        first = permits.take(a_call(parent=outer))
+        async with anyio.create_task_group() as tasks:
+            queue = Queue(permits, tasks)
+            await queue.join("stream", call=a_stream(parent=outer))
+            await queue.join("call", call=a_call(parent=outer))
+
+            await queue.give_back(first)
+
+            assert queue.turns["call"].lender is queue.turns["stream"]
+
+    async def test_what_is_returned_to_a_stream_goes_to_who_else_its_reader_waits_for(self, permits):
+        outer = a_call()
+        permits.take(outer)
+        stream = a_stream(parent=outer)
+        lender = permits.take(stream)
+        first = permits.take(a_call(parent=stream))
+        async with anyio.create_task_group() as tasks:
+            queue = Queue(permits, tasks)
+            await queue.join("call", call=a_call(parent=outer))
+            assert queue.turns == {}
+
+            await queue.give_back(first)
+
+            assert queue.turns["call"].lender is lender
 
     async def test_what_is_returned_goes_to_the_next_one_inside_and_not_to_a_stranger(self, permits):
         outer = a_call()

@@ -32,6 +32,7 @@ class Detached:
             context = replace(context, cancellation=CancellationToken())
         own = self.call = call.copy()
         own.info = CallInfo(started=call.host.clock.monotonic(), _context=context, _patience=patience)
+        own.info._most_bytes = call.info._most_bytes
         # Whoever asked first pays, also for what is used after it has gone.
         own.info._meters = (*call.info._meters, partial(_charge, call))
         own.info._waiters = self._waiters = Waiters()

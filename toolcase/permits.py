@@ -44,7 +44,8 @@ class Permits:
 
     A call that holds a permit lends it to a call that is made inside it, or to the shared run that such a one
     has joined, to one at a time: else the two could wait for each other for ever. What runs, and waits for no
-    call inside it, is never above `limit`.
+    call inside it, is never above `limit`. A stream is the exception: it runs beside the call that reads it,
+    and waits for it, too. So what a stream was lent is lent once more, to what its reader calls meanwhile.
 
     Without a lock: it belongs to one event loop, and nothing here awaits between a look and what rests on it.
     """
@@ -135,8 +136,16 @@ class Permits:
                 elif outer not in left:
                     left.append(outer)
 
+    def _lenders(self, call: Call) -> Iterator[Permit]:
+        """Those that could lend theirs to this call, perhaps not now."""
+        for permit in self._around(call):
+            yield permit
+            inside = permit.borrower
+            if inside is not None and inside.call.emit is not None:
+                yield inside
+
     def _lender(self, call: Call) -> Permit | None:
-        return next((permit for permit in self._around(call) if permit.borrower is None), None)
+        return next((permit for permit in self._lenders(call) if permit.borrower is None), None)
 
     def _lend(self, waiter: _Waiter) -> None:
         """Somebody has come to wait for the run in which this one waits, perhaps with a permit to lend."""
@@ -148,6 +157,8 @@ class Permits:
         self._leave(waiter)
         waiter.permit = self._give(waiter.call, lender)
         waiter.turn.set()
+        if lender is not None and waiter.call.emit is not None:
+            self._hand_over(waiter.permit)  # its reader may be waiting for another call meanwhile
 
     def _give(self, call: Call, lender: Permit | None = None) -> Permit:
         permit = Permit(call, lender)
@@ -160,7 +171,7 @@ class Permits:
         """Give a permit to whose turn it is, with a lender among those it can lend to, if there are any."""
         for priority in sorted(self._lines):
             for waiter in self._lines[priority]:
-                if lender is None or lender in self._around(waiter.call):
+                if lender is None or lender in self._lenders(waiter.call):
                     self._admit(waiter, lender)
                     return
 

@@ -40,3 +40,4 @@ from toolcase.retry import ExponentialBackoff as ExponentialBackoff
 from toolcase.retry import LinearBackoff as LinearBackoff
 from toolcase.retry import RetryBudget as RetryBudget
 from toolcase.retry import RetryPolicy as RetryPolicy
+from toolcase.streaming import emit_again as emit_again

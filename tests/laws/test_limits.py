@@ -1,7 +1,9 @@
 """Laws 31, 32, 33, 35 and 36: permits, whatever comes, leaves or is cancelled, and in whatever order."""
 
+import contextlib
 import math
 from functools import partial
+from typing import NamedTuple
 
 import anyio
 from hypothesis import given
@@ -201,3 +203,92 @@ async def test_law_36_without_a_limit_it_is_the_identity(script):
 
     assert await outcome(script, BulkheadMiddleware(math.inf), bounded) == await outcome(script, plain)
     assert bounded.records[0].events == plain.records[0].events
+
+
+class Reader(NamedTuple):
+    """Reads a stream that comes after so many seconds: so many chunks, in this way, with pauses."""
+
+    after: float
+    chunks: int
+    way: str
+    pause: float
+
+
+moments = st.sampled_from([0.0, 0.5, 1.0, 3.0])
+readers = st.builds(
+    Reader,
+    moments,
+    st.integers(0, 5),
+    st.sampled_from(["block", "plain", "sink", "collect", "cancelled"]),
+    moments,
+)
+
+
+@given(
+    limit=st.integers(1, 3),
+    gives=st.integers(0, 4),
+    takes=moments,
+    fails=st.booleans(),
+    comes=st.lists(readers, min_size=1, max_size=6),
+)
+async def test_laws_31_32_and_35_of_streams_that_are_read_left_and_cancelled(
+    limit, gives, takes, fails, comes
+):
+    bulkhead, registry, inside = BulkheadMiddleware(limit, queue=10), Registry(), [0]
+    registry.use(bulkhead)
+
+    @registry.tool
+    async def t():
+        inside[0] += 1
+        assert inside[0] <= limit
+        assert inside[0] <= bulkhead.running("t") <= limit
+        try:
+            for number in range(gives):
+                await anyio.sleep(takes)
+                yield number
+            if fails:
+                raise ValueError("drawn")
+        finally:
+            inside[0] -= 1
+
+    async with anyio.create_task_group() as tasks:
+        for reader in comes:
+            await anyio.sleep(reader.after)
+            tasks.start_soon(read, registry, reader)
+    await anyio.wait_all_tasks_blocked()
+
+    assert inside == [0]
+    assert (bulkhead.running("t"), bulkhead.waiting("t"), registry.inflight()) == (0, 0, [])
+
+
+async def read(registry, reader):
+    """Read as drawn; its own end and the tool's error are no matter here."""
+    stream = registry.stream_execute("t", buffer=1)
+    with contextlib.suppress(ValueError, OSError):
+        match reader.way:
+            case "block":
+                async with stream:
+                    await taken(stream, reader)
+            case "plain":
+                await taken(stream, reader)
+            case "sink":
+                await stream.stream_to(partial(sunk, reader))
+            case "collect":
+                await stream.collect()
+            case "cancelled":
+                with anyio.move_on_after(reader.pause + 0.25):
+                    await stream.collect()
+
+
+async def taken(stream, reader):
+    if reader.chunks:
+        async for chunk in stream:
+            await anyio.sleep(reader.pause)
+            if chunk.index + 1 == reader.chunks:
+                break
+
+
+async def sunk(reader, chunk):
+    await anyio.sleep(reader.pause)
+    if chunk.index + 1 >= reader.chunks:
+        raise OSError("gone")

@@ -33,7 +33,8 @@ class TracingMiddleware:
     noticed within 0.1 s when it is set later. The call's context has the span's ids from then on, and tools
     and child calls find the span as the current one. Arguments and results are left out unless
     `content=True`; then they are cut to `content_characters` each. The registry's secrets are masked
-    everywhere. For the registries of one event loop.
+    everywhere. The span of a stream is open until the stream has ended, and says how many chunks came, and
+    when the first. For the registries of one event loop.
     """
 
     tracer_provider: trace.TracerProvider | None = None
@@ -85,7 +86,7 @@ class TracingMiddleware:
             span.set_attribute(names.CANCELLED, True)
             raise
         else:
-            if self.content and span.is_recording():
+            if self.content and call.emit is None and span.is_recording():
                 span.set_attribute(names.RESULT, self._shown(call, value))
             return value
         finally:
@@ -98,6 +99,8 @@ class TracingMiddleware:
                 span.set_attribute(names.ATTEMPTS, call.info.attempts)
                 if call.info.outcome_unknown:
                     span.set_attribute(names.OUTCOME_UNKNOWN, True)
+                if call.emit is not None:
+                    span.set_attributes(_streamed(call))
             span.end()
 
     def _begun(self, tracer: trace.Tracer, call: Call) -> trace.Span:
@@ -155,6 +158,15 @@ def _facts(call: Call) -> dict[str, str]:
     told = context.metadata.get(names.TOOL_CALL_ID)
     if isinstance(told, str) and call.parent is None:  # a child call is none of the model's
         facts[names.TOOL_CALL_ID] = _line(call, told, NAME_CHARACTERS)
+    return facts
+
+
+def _streamed(call: Call) -> dict[str, float]:
+    """What came of a stream; of one that was given in the place of its tool nothing."""
+    info = call.info
+    facts: dict[str, float] = {names.STREAM_CHUNKS: info.chunks}
+    if info.first_chunk is not None:
+        facts[names.STREAM_FIRST_CHUNK] = info.first_chunk - info.started
     return facts
 
 

@@ -118,6 +118,9 @@ def _end(span: FinishedSpan) -> str:
     """How it ended, where that is worth a word."""
     attempts = span.attributes.get(names.ATTEMPTS, 1)
     words = f"  {attempts} attempts" if attempts != 1 else ""
+    chunks = span.attributes.get(names.STREAM_CHUNKS)
+    if chunks is not None:
+        words += f"  {chunks} chunk{'' if chunks == 1 else 's'}"
     if span.attributes.get(names.CANCELLED):
         words += "  cancelled"
     if span.status == "error":

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asking import host
+from toolcase import Registry
 from toolcase.testing import Fail, Give, Script, current_clock
 from toolcase.testing.strategies import json_values, outcomes, scripts
 from toolcase_cache import CacheMiddleware, CoalesceMiddleware, MemoryCache
@@ -145,3 +146,104 @@ async def test_law_41_also_where_it_always_fails():
     registry = host(script, CacheMiddleware(TTL, store=Broken([True] * 9, [])))
 
     assert await asked(registry, [Ask(1)] * 3) == [("value", 1), ("error", "ValueError"), ("value", 2)]
+
+
+# The same for streams
+
+
+class Ends(NamedTuple):
+    """What a streaming tool gives, each chunk after so many seconds, and the error at its end, if any."""
+
+    chunks: list
+    after: float
+    error: str | None
+
+
+ends = st.builds(Ends, st.lists(json_values(), max_size=4), moments, st.none() | st.just("drawn"))
+
+
+def streaming(end, *used, starts=None):
+    """A registry with a read-only tool `t` that ends so."""
+    registry = Registry(clock=current_clock())
+    registry.use(*used)
+
+    @registry.tool(read_only=True)
+    async def t(a: int):
+        if starts is not None:
+            starts.append(a)
+        for chunk in end.chunks:
+            await anyio.sleep(end.after)
+            yield chunk
+        if end.error is not None:
+            raise ValueError(end.error)
+
+    return registry
+
+
+async def chunks_of(registry, a):
+    """The chunks of one stream, and the error after them."""
+    given, stream = [], registry.stream("t", a=a)
+    try:
+        async for chunk in stream:
+            given.append(chunk)
+    except ValueError as error:
+        return given, str(error)
+    return given, None
+
+
+async def streamed(registry, asks):
+    """How each stream ended: with its chunks and its error, or None if its reader left."""
+    given = [None] * len(asks)
+
+    async def one(place, ask):
+        with anyio.move_on_after(float("inf") if ask.leaves is None else ask.leaves):
+            chunks, error = await chunks_of(registry, ask.a)
+            given[place] = repr([(chunk.content, chunk.index, chunk.metadata) for chunk in chunks]), error
+
+    async with anyio.create_task_group() as tasks:
+        for place, ask in enumerate(asks):
+            await anyio.sleep(ask.after)
+            tasks.start_soon(one, place, ask)
+    return given
+
+
+@given(values=st.lists(json_values(), max_size=4))
+async def test_law_39_a_stream_given_again_is_equal_and_not_the_same(values):
+    registry = streaming(Ends([[value] for value in values], 0, None), CacheMiddleware(TTL))
+    seen = []
+
+    for _ in range(3):
+        given, _ = await chunks_of(registry, 0)
+
+        assert repr([chunk.content for chunk in given]) == repr([[value] for value in values])
+        assert not {id(chunk.content) for chunk in given} & {id(content) for content in seen}
+        seen += [chunk.content for chunk in given]
+        if values:
+            given[0].content.append("by its reader")
+            given[0].metadata["by"] = "its reader"
+
+
+@given(end=ends, asks=st.lists(st.builds(Ask, moments, st.integers(0, 2), st.none() | moments), max_size=6))
+async def test_law_40_a_stream_is_the_same_through_both(end, asks):
+    cached, starts = CacheMiddleware(TTL), []
+
+    given = await streamed(streaming(end, cached, CoalesceMiddleware(), starts=starts), asks)
+
+    plain = await streamed(streaming(end), asks)
+    for ended, alone in zip(given, plain, strict=True):
+        assert ended == alone or alone is None  # one that was given again may come to its end in time
+    assert len(starts) == cached.stats().misses
+    if end.error is not None:
+        assert len(cached.store) == 0
+
+
+@given(
+    asks=asks,
+    end=ends,
+    fails=st.lists(st.booleans(), max_size=10),
+    waits=st.lists(moments, max_size=10),
+)
+async def test_law_41_a_store_that_fails_changes_no_stream(asks, end, fails, waits):
+    cached = streaming(end, CacheMiddleware(TTL, store=Broken(fails, waits)))
+
+    assert await streamed(cached, asks) == await streamed(streaming(end), asks)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import FrozenInstanceError
+from functools import partial
 
 import pytest
 
@@ -23,6 +24,7 @@ def test_a_time_to_live_is_a_number(seconds):
 COUNTS = [
     (MemoryCache, "max_entries"),
     (MemoryCache, "max_bytes"),
+    (partial(CacheMiddleware, 60), "max_stream_bytes"),
     (CoalesceMiddleware, "max_flights"),
 ]
 
@@ -62,7 +64,7 @@ def test_settings_are_given_by_name():
 
 def test_flights_and_kept_values_are_no_settings():
     assert repr(CoalesceMiddleware()) == "CoalesceMiddleware(tools=(), max_flights=10000)"
-    assert repr(CacheMiddleware(60)) == "CacheMiddleware(ttl_seconds=60, tools=())"
+    assert repr(CacheMiddleware(60)) == "CacheMiddleware(ttl_seconds=60, tools=(), max_stream_bytes=1048576)"
     for own in ("_flights", "_loop"):
         with pytest.raises(TypeError, match=own):
             CoalesceMiddleware(**{own: None})

@@ -10,6 +10,7 @@ from toolcase_cache.events import FlightFailed as FlightFailed
 from toolcase_cache.events import ValueNotKept as ValueNotKept
 from toolcase_cache.key import Key as Key
 from toolcase_cache.plugin import CachePlugin as CachePlugin
+from toolcase_cache.recording import KeptStream as KeptStream
 from toolcase_cache.store import CacheStore as CacheStore
 from toolcase_cache.store import Kept as Kept
 from toolcase_cache.store import MemoryCache as MemoryCache

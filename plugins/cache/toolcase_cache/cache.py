@@ -13,10 +13,11 @@ import anyio
 
 from toolcase import Call, Inner, Stage
 from toolcase.events import MiddlewareFailed
-from toolcase.runtime import seconds
+from toolcase.runtime import emit_again, seconds
 from toolcase_cache.events import CacheHit, CacheMissed, ValueNotKept
 from toolcase_cache.key import RUN, Key, key_of
-from toolcase_cache.settings import patterns
+from toolcase_cache.recording import KeptStream, Recording
+from toolcase_cache.settings import bytes_or_inf, patterns
 from toolcase_cache.store import CacheStore, Kept, MemoryCache
 
 T = TypeVar("T")
@@ -52,12 +53,15 @@ class CacheMiddleware:
 
     A value is kept for `ttl_seconds`. Only tools declared `read_only=True` are cached, and of those of which
     nobody has declared it the ones that `tools` names, by patterns. Errors are not kept, nor what cannot be
-    copied: what is kept, and what each caller is given, are copies. A `store` that fails is a miss. For the
+    copied: what is kept, and what each caller is given, are copies. A stream is kept when it has come to its
+    end, chunk by chunk, and apart from the one value that a `call` of the same tool gives; one whose chunks
+    take more than `max_stream_bytes` passes, and is not kept. A `store` that fails is a miss. For the
     registries of one event loop.
     """
 
     ttl_seconds: float
     tools: str | Collection[str] = field(default=(), kw_only=True)
+    max_stream_bytes: float = field(default=1024 * 1024, kw_only=True)
     store: CacheStore = field(default_factory=MemoryCache, kw_only=True, repr=False)
     stage: ClassVar[Stage] = Stage.ACT
     inside_retry: ClassVar[bool] = False
@@ -67,6 +71,7 @@ class CacheMiddleware:
     def __post_init__(self) -> None:
         seconds(self.ttl_seconds, "ttl_seconds")
         object.__setattr__(self, "tools", patterns(self.tools, "tools"))
+        bytes_or_inf(self.max_stream_bytes, "max_stream_bytes")
 
     def __str__(self) -> str:
         return f"CacheMiddleware({self.ttl_seconds:g} s)"
@@ -79,10 +84,12 @@ class CacheMiddleware:
         if found is not None:
             self._state.hits += 1
             call.notify(CacheHit(tool=call.name))
-            return found.value
+            return await _given_again(call, found.value)
         self._state.misses += 1
         call.notify(CacheMissed(tool=call.name))
         call.state[self] = self._state.clearings
+        if call.emit is not None:
+            return await self._streamed(call, inner, key)
         value = await inner(call)
         # What several calls have is kept by one of them, and what was begun before a clearing by none.
         begun = call.state.pop(RUN, call.state)
@@ -100,10 +107,23 @@ class CacheMiddleware:
         state = self._state
         return CacheStats(state.hits, state.misses, state.failures)
 
+    async def _streamed(self, call: Call, inner: Inner, key: Key) -> Any:
+        """What inner gives, with its chunks kept where they are a whole stream."""
+        recording = Recording(call, self.max_stream_bytes)
+        value = await inner(call.streaming_to(recording.emit))
+        chunks = recording.kept
+        if chunks is not None and call.state.get(self) == self._state.clearings:
+            await self._keep(call, key, KeptStream(chunks, value))
+        return value
+
     async def _found(self, call: Call, key: Key) -> Kept | None:
         async def ask() -> Kept | None:
             kept = await self.store.get(key, call.host.clock)
-            return None if kept is None else Kept(copy.deepcopy(kept.value))
+            if kept is None:
+                return None
+            if call.emit is not None and not isinstance(kept.value, KeptStream):
+                raise TypeError(f"the store gave {type(kept.value).__name__} for a stream, and no KeptStream")
+            return Kept(copy.deepcopy(kept.value))
 
         return await self._asked(call, ask)
 
@@ -129,3 +149,11 @@ class CacheMiddleware:
             state.rests_until = state.rests_since + REST_SECONDS
             call.host.report(MiddlewareFailed(tool=call.name, middleware=self, error=error))
             return None
+
+
+async def _given_again(call: Call, value: Any) -> Any:
+    """What was kept, given as it was given first."""
+    if call.emit is None:
+        return value
+    await emit_again(call, value.chunks)
+    return value.value

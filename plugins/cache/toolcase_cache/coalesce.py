@@ -21,8 +21,9 @@ class CoalesceMiddleware:
 
     The run belongs to none of them: who is cancelled, or whose time is over, leaves alone, and with the last
     one the run is cancelled and awaited. A value or an error is for all; the first gets it itself, the others
-    copies. Which tools: as for `CacheMiddleware`. With `max_flights` runs under way, further calls run alone.
-    For the registries of one event loop.
+    copies. Streams run alone; a call that gathers a stream into one value shares it. Which tools: as for
+    `CacheMiddleware`. With `max_flights` runs under way, further calls run alone. For the registries of one
+    event loop.
     """
 
     tools: str | Collection[str] = ()
@@ -42,7 +43,7 @@ class CoalesceMiddleware:
         return "CoalesceMiddleware"
 
     async def __call__(self, call: Call, inner: Inner) -> Any:
-        key = key_of(call, self.tools)
+        key = None if call.emit is not None else key_of(call, self.tools)  # each reader has its own pace
         if self._loop.changed(call, waiting=lambda: bool(self._flights), whose=self):
             self._flights.clear()  # these have gone with their loop
         while key is not None:

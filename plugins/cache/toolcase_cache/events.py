@@ -14,7 +14,7 @@ class CacheMissed(Event, frozen=True, kw_only=True):
 
 
 class ValueNotKept(Event, frozen=True, kw_only=True):
-    """The value could not be copied, for the reason that `error` gives, and is not in the cache."""
+    """The value is not in the cache, for the reason that `error` gives: it has no copy, or is too long."""
 
     error: Exception
 

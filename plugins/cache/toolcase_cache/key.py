@@ -30,6 +30,8 @@ DEPTH = 100
 RUN = "toolcase_cache.run"
 """In the state of a call: that of the shared run whose value it has; None if another one keeps that."""
 
+STREAM = "stream"
+
 _OF_ONE_CALL = frozenset({"trace_id", "span_id", "parent_span_id"})
 _UNORDERED = (set, frozenset, dict, MappingProxyType)
 _HOLD_MORE = (
@@ -63,21 +65,22 @@ class Key:
 def key_of(call: Call, tools: Collection[str]) -> Key | None:
     """None where the call shares with nobody: what it asks for cannot be compared, or may have an effect.
 
-    `tools` are patterns of names that may share although nobody has declared whether they are read-only.
+    `tools` are patterns of names that may share although nobody has declared whether they are read-only. What
+    is given chunk by chunk has another key than the one value that a `call` of the same tool gives.
     """
     tool = call.tool
     if tool is None or not _may_share(tool, tools):
         return None
     try:
-        whole = (tool.name, tool.version, dict(call.arguments), _caller(call, tool))
+        whole: tuple[Any, ...] = (tool.name, tool.version, dict(call.arguments), _caller(call, tool))
+        if call.emit is not None:
+            whole = (*whole, STREAM)
         return Key(tool, sha256(_Saying().said(whole, 0)).hexdigest())
     except (_Unsayable, RecursionError):
         return None
 
 
 def _may_share(tool: Tool[..., Any], tools: Collection[str]) -> bool:
-    if tool.kind.name == "STREAM":
-        return False
     named = tool.read_only is None and not tool.destructive and any(fnmatchcase(tool.name, p) for p in tools)
     return bool(tool.read_only) or named
 

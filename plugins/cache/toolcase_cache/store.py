@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from toolcase import Clock
 from toolcase.runtime import count
 from toolcase_cache.key import Key
+from toolcase_cache.settings import bytes_or_inf
 
 _COUNTED_ELSEWHERE = (type, ModuleType, FunctionType, BuiltinFunctionType)
 
@@ -25,7 +26,8 @@ class Kept(NamedTuple):
 class CacheStore(Protocol):
     """Keeps values for a while. It may fail, and then the cache does without it.
 
-    What it is given, and what it gives, the cache copies: it may keep the object itself.
+    The value of a stream is a `KeptStream`. What it is given, and what it gives, the cache
+    copies: it may keep the object itself.
     """
 
     async def get(self, key: Key, clock: Clock) -> Kept | None:
@@ -50,8 +52,7 @@ class MemoryCache:
         A value that alone takes more is not kept.
         """
         self.max_entries = count(max_entries, "max_entries")
-        given: Any = max_bytes  # an int, or infinity
-        self.max_bytes = given if given == math.inf else count(given, "max_bytes")
+        self.max_bytes = bytes_or_inf(max_bytes, "max_bytes")
         self.evicted = 0
         """How many values went because it was full."""
         self.bytes = 0
