@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Protocol
 
 import anyio
@@ -55,7 +55,7 @@ class BackgroundTask:
             # One that was cancelled before its first step never runs.
             self._task.add_done_callback(lambda task: self._over())
         else:
-            sys.modules["trio"].lowlevel.spawn_system_task(self._run, context=context)
+            sys.modules["trio"].lowlevel.spawn_system_task(self._run, context=context or copy_context())
 
     def cancel(self) -> None:
         """Tell it to stop; for the loop's own thread."""
