@@ -243,7 +243,7 @@ class Registry(Catalogue):
             name,
             arguments,
             context=context,
-            timeout=timeout,
+            timeout=timeout if timeout is None else seconds(timeout, "timeout"),
             idempotency_key=idempotency_key,
             detached=detached,
         )

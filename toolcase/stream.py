@@ -73,12 +73,10 @@ class Stream(Generic[T_co]):
         if work is not None and not work.ended:
             if self._pipe is not None and self._pipe.maker == anyio.get_current_task().id:
                 raise RuntimeError("a stream cannot be closed in its own task, which would wait for itself")
-            self._closed = True
+            self._close()
             work.cancel()
             cancelled = await _over(work)
-        self._closed = True
-        if self._pipe is not None:
-            self._pipe.close()
+        self._close()
         if cancelled is not None:
             raise cancelled
 
@@ -117,6 +115,11 @@ class Stream(Generic[T_co]):
             raise error
         finally:
             del error  # no circle through the traceback's frame
+
+    def _close(self) -> None:
+        self._closed = True
+        if self._pipe is not None:
+            self._pipe.close()
 
     def _check_open(self) -> None:
         if self._closed:

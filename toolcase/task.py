@@ -55,7 +55,9 @@ class BackgroundTask:
             # One that was cancelled before its first step never runs.
             self._task.add_done_callback(lambda task: self._over())
         else:
-            sys.modules["trio"].lowlevel.spawn_system_task(self._run, context=context or copy_context())
+            # Which would have trio's own variables otherwise.
+            context = copy_context() if context is None else context
+            sys.modules["trio"].lowlevel.spawn_system_task(self._run, context=context)
 
     def cancel(self) -> None:
         """Tell it to stop; for the loop's own thread."""

@@ -116,7 +116,7 @@ class View:
         buffer: int | None = None,
     ) -> ToolStream:
         """As `Registry.stream_execute`, within this view; the smaller of both limits holds."""
-        limit = smaller(timeout, self._timeout)
+        limit = smaller(timeout if timeout is None else seconds(timeout, "timeout"), self._timeout)
         begin = partial(self._begin, name, arguments, timeout=limit, idempotency_key=idempotency_key)
         return ToolStream(name, begin, most_bytes=self._registry._most_bytes, buffer=buffer)
 
