@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from test_threads import Gate, until
-from toolcase import Call, Registry, ToolTimeout, tool
+from toolcase import Call, Registry, StreamChunk, ToolTimeout, tool
 from toolcase.events import LateCompletion
 from toolcase.runtime import RetryMiddleware, RetryPolicy
 from toolcase.testing import current_clock
 from toolcase.testing.virtual import threads_work
-from toolcase.threaded_stream import CLOSE_SECONDS, SOON_SECONDS, Handover, threaded
+from toolcase.threaded_stream import CLOSE_SECONDS, SOON_SECONDS, Handover
 
 
 class Counter:
@@ -82,8 +82,6 @@ class TestGives:
         assert await registry.call("chunks") == value
 
     async def test_chunks_of_its_own_with_metadata(self, registry):
-        from toolcase import StreamChunk
-
         registry.tool(lambda: (yield StreamChunk("a", metadata={"from": "here"})), name="chunks")
 
         async with registry.stream("chunks") as stream:
@@ -235,7 +233,7 @@ class TestIsClosed:
 
         result = await registry.stream("numbers").stream_to(print)
 
-        assert isinstance(result.error.cause, ZeroDivisionError) or result.error.code == "DENIED"
+        assert isinstance(result.error.cause, ZeroDivisionError)
         assert (counter.closed, registry.threads.busy, late) == (True, 0, [])
 
     async def test_by_a_limit_of_time_while_it_waits_for_room(self, registry, counter, late):
@@ -437,29 +435,6 @@ class TestStarts:
         assert (result.value, result.attempts) == ("well", 3)
 
 
-class TestPace:
-    async def test_is_told_when_it_is_waited_for(self, registry):
-        told = []
-
-        class Pace:
-            def given(self):
-                told.append("given")
-
-            def wanted(self):
-                told.append("wanted")
-
-        async def paced(call, inner):
-            copy = call.copy()
-            copy._pace = Pace()
-            return await inner(copy)
-
-        registry.use(paced)
-        registry.tool(range_of, name="numbers")
-        await registry.call("numbers", n=2)
-
-        assert told == ["given", "wanted"] * 2
-
-
 def test_a_thread_whose_loop_has_gone_closes_its_generator(counter):
     stuck = []
 
@@ -473,7 +448,3 @@ def test_a_thread_whose_loop_has_gone_closes_its_generator(counter):
     stuck[0].join(10)
 
     assert (counter.closed, counter.made) == (True, 3)
-
-
-def test_the_step_takes_a_buffer_of_its_own():
-    assert threaded(lambda call: range_of)
