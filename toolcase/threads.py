@@ -81,11 +81,9 @@ class Leash:
 
     def hold(self, task: Work) -> None:
         """Cancel this task too when nobody waits any more; the thread works on beside it."""
-        self._held.add(task)
-
-    def drop(self, task: Work) -> None:
-        """It has ended."""
-        self._held.discard(task)
+        self._held = {held for held in self._held if not held.ended} | {task}
+        if self.ended:
+            task.cancel()
 
     def let_go(self) -> None:
         """Cancel all that it holds, and say that nothing more is to be given to it."""

@@ -255,7 +255,7 @@ class _CallTask:
         self._told = False
         self._leash: Leash | None = None
         around = call.parent
-        if around is not None:
+        if around is not None and around.host.loop is current_loop():  # nothing of another loop is touched
             self._leash = around.info._leash = around.info._leash or Leash(current_loop())
             left, now = remaining(around), call.host.clock.monotonic
             if left < math.inf:
