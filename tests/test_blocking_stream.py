@@ -278,8 +278,8 @@ class TestBesideALoop:
         stream = registry.blocking().stream("count")
 
         async def main():
-            async with registry:
-                await anyio.to_thread.run_sync(next, stream)
+            await registry.call("plain")
+            await anyio.to_thread.run_sync(next, stream)
 
         anyio.run(main)
         stream.close()
