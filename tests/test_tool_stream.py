@@ -738,6 +738,20 @@ async def test_the_error_of_a_sink_is_raised_and_is_none_of_the_tool(source):
         _ = stream.result
 
 
+@pytest.mark.backends("asyncio")
+async def test_a_cancellation_counts_for_more_than_the_error_of_a_sink(source):
+    def gone(chunk):
+        raise BrokenPipeError
+
+    stream = source.registry.stream("numbers", cleanup=2)
+    task = asyncio.ensure_future(stream.stream_to(gone))
+    await anyio.sleep(1)
+    task.cancel()  # natively, so that no shield of the clean-up stops it
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 async def test_a_cancelled_sink_ends_the_tool(source):
     stream = source.registry.stream("numbers", cleanup=1)
 
