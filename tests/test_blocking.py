@@ -148,7 +148,7 @@ class TestInAScript:
         with pytest.raises(RuntimeError, match="entered already"), registry.blocking():
             pass
 
-        assert threading.active_count() == before
+        assert threading.active_count() <= before  # an idle worker of another registry may end meanwhile
         assert registry.blocking().call("add", a=1, b=2) == 3
 
     def test_no_thread_is_left(self, registry):

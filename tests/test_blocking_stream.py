@@ -65,7 +65,7 @@ def soon(condition):
     limit = time.monotonic() + LONG
     while not condition():
         assert time.monotonic() < limit, "it never came true"
-        time.sleep(0.001)
+        threading.Event().wait(0.001)
 
 
 def loops():

@@ -319,6 +319,16 @@ class TestEvents:
 
         assert rest == [1, 2, 3, 4]
 
+    async def test_have_nothing_else_that_observers_are_told(self):
+        registry = Registry()
+
+        @registry.tool
+        async def work(call: Call):
+            call.report_usage(tokens=1)
+            yield 1
+
+        assert await shown(registry.stream("work")) == ["begin", 1, "end"]
+
 
 async def shown(stream):
     """The events of a stream, briefly."""

@@ -110,9 +110,9 @@ class Latest:
     """Brings what any thread says to the loop; what has not arrived there yet gives way to what is newer."""
 
     def __init__(self) -> None:
-        # The lock guards the callback that is on its way.
+        # The lock guards what is on its way, which is one callback at most.
         self._lock = threading.Lock()
-        self._callback: Callable[[], None] | None = None
+        self._said: list[Callable[[], None]] = []
 
     def say(self, callback: Callable[[], None], loop: Any) -> None:
         """As `told`, after what this thread has given before; nothing if nobody waits for the thread."""
@@ -123,15 +123,14 @@ class Latest:
             held.in_turn(callback)
             return
         with self._lock:
-            waiting, self._callback = self._callback, callback
-        if waiting is None:
+            first, self._said = not self._said, [callback]
+        if first:
             told(self._arrived, loop)
 
     def _arrived(self) -> None:
         with self._lock:
-            callback, self._callback = self._callback, None
-        if callback is not None:
-            callback()
+            callback = self._said.pop()
+        callback()
 
 
 class Threads:

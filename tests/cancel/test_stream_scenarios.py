@@ -2,7 +2,6 @@
 
 import contextlib
 import threading
-import time
 
 import anyio
 import pytest
@@ -189,8 +188,8 @@ def test_a_generator_in_a_thread(backend, name):
         def count(call: Call, until: int, fails: bool = False):
             effects.open += 1
             try:
-                while not (gate.is_set() or call.cancelled):
-                    time.sleep(0.001)  # real time, of which the loop's clock knows nothing
+                while not (gate.wait(0.001) or call.cancelled):
+                    pass
                 yield from range(until)
                 if fails:
                     raise LookupError
@@ -202,7 +201,7 @@ def test_a_generator_in_a_thread(backend, name):
                 await anyio.sleep(0)
             gate.set()
             while threads_work():  # what the loop finds must be the same in each run
-                time.sleep(0.001)
+                threading.Event().wait(0.001)
 
         async with anyio.create_task_group() as group:
             group.start_soon(release)

@@ -178,6 +178,13 @@ class TestTheReaderOfTheOutput:
         assert process.wait(SECONDS) == 0
         assert said.decode().replace("\r\n", "\n") == shown
 
+    def test_sees_the_same_as_in_this_process(self, streams, monkeypatch):
+        monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda stream: True)
+
+        assert streams("call", "works").stderr == BAR
+        assert streams("call", "works", "--stream").output == BAR + "done\n"
+        assert streams("call", "words", "--stream").stdout == "one two\n"
+
     def test_sees_no_progress_where_it_is_no_terminal(self, streams):
         assert streams("call", "works").stderr == ""
 
