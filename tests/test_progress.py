@@ -330,20 +330,16 @@ class TestEvents:
         assert await shown(registry.stream("work")) == ["begin", 1, "end"]
 
 
+BRIEFLY = {
+    StreamStarted: lambda event: "begin",
+    StreamEnded: lambda event: "end",
+    ProgressReported: lambda event: (event.done,),
+    StreamChunk: lambda event: event.content,
+}
+
+
 async def shown(stream):
-    """The events of a stream, briefly."""
-    found = []
-    async for event in stream.events():
-        match event:
-            case StreamStarted():
-                found.append("begin")
-            case StreamEnded():
-                found.append("end")
-            case ProgressReported():
-                found.append((event.done,))
-            case StreamChunk():
-                found.append(event.content)
-    return found
+    return [BRIEFLY[type(event)](event) async for event in stream.events()]
 
 
 async def test_a_plain_loop_sees_chunks_alone(registry):
