@@ -10,6 +10,7 @@ from test_threads import Gate, until
 from toolcase import Call, Registry, Stage, StreamChunk
 from toolcase.events import ProgressReported
 from toolcase.pipe import Pipe
+from toolcase.runtime import TimeoutMiddleware
 from toolcase.tool_stream import StreamEnded, StreamStarted
 
 
@@ -42,6 +43,9 @@ class Pace:
 
     def given(self):
         self.told.append("given")
+
+    def taken(self):
+        self.told.append("taken")
 
     def wanted(self):
         self.told.append("wanted")
@@ -356,44 +360,34 @@ async def test_a_pipe_that_has_ended_takes_no_news():
     assert not pipe.items
 
 
-class TestPace:
-    async def test_begins_anew_where_the_tool_is_waited_for(self):
-        registry, pace = Registry(), Pace()
-        registry.use(pace)
+class TestIdle:
+    """What a limit between signs of life makes of it."""
 
-        @registry.tool
+    @pytest.mark.parametrize(("every", "code"), [(4, None), (6, "TIMEOUT")])
+    @pytest.mark.parametrize("streams", [True, False])
+    async def test_begins_anew_with_each_report(self, every, code, streams):
+        registry = Registry()
+        registry.use(TimeoutMiddleware(idle=5))
+
         async def work(call: Call):
-            call.progress(1)
+            for done in range(4):
+                await anyio.sleep(every)
+                call.progress(done)
+
+        async def chunks(call: Call):
+            await work(call)
             yield "chunk"
-            call.progress(2)
 
-        await registry.call("work")
+        registry.tool(chunks if streams else work, name="work")
+        result = await registry.stream("work").stream_to(lambda chunk: None)
 
-        assert pace.told == ["wanted", "given", "wanted", "wanted"]
+        assert (result.error and result.error.code) == code
 
-    async def test_is_left_alone_while_a_chunk_is_with_its_reader(self):
-        registry, pace = Registry(), Pace()
-        registry.use(pace)
-
-        @registry.tool
-        async def work(call: Call):
-            async with anyio.create_task_group() as group:
-                group.start_soon(later, call)
-                yield "chunk"
-
-        async def later(call):
-            await anyio.sleep(1)
-            call.progress(1)
-
-        await registry.stream("work").stream_to(lambda chunk: anyio.sleep(5))
-
-        assert pace.told == ["given", "wanted"]
-
-    async def test_is_told_of_a_thread_when_it_is_that_chunks_turn(self):
+    async def test_is_told_of_a_thread_when_it_is_that_reports_turn(self):
         registry, pace = Registry(), Pace()
         registry.use(pace)
         registry.tool(scan)
 
         await registry.stream("scan", n=3).stream_to(lambda chunk: anyio.sleep(5))
 
-        assert pace.told == ["wanted", "given", "wanted"] + ["wanted", "given", "wanted"] * 2
+        assert pace.told == ["wanted", "given", "taken"] * 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -29,6 +29,19 @@ class StreamChunk(msgspec.Struct, frozen=True):
 
 Emit = Callable[[StreamChunk], Awaitable[None]]
 """Where chunks go, one after another; it returns once there is room: a slow reader slows the tool."""
+
+
+class Pace(Protocol):
+    """Watches how long a tool lets wait for its next chunk; in the loop's own thread."""
+
+    def given(self) -> None:
+        """A chunk has come: until `taken` it is the reader who is waited for."""
+
+    def taken(self) -> None:
+        """The reader has it: the tool is waited for, from now on."""
+
+    def wanted(self) -> None:
+        """The tool says that it goes on: it is waited for, from now on, unless a reader is."""
 
 
 class StreamStopped(BaseException):

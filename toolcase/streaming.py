@@ -4,41 +4,50 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from toolcase.call import Call, Inner
-from toolcase.chunk import Collected, StreamChunk
+from toolcase.chunk import Collected, StreamChunk, numbered
+from toolcase.resume import resumed
 
 
-def streamed(prepare: Callable[[Call], Callable[[], AsyncGenerator[Any, Any]]]) -> Inner:
-    """For an async generator. A caller who wants one value gets all chunks together."""
+def streamed(prepare: Callable[[Call], partial[AsyncGenerator[Any, Any]]]) -> Inner:
+    """For an async generator. A caller who wants one value gets all chunks together.
+
+    After chunks have been handed over, another run goes on where the last one broke off, if the tool can.
+    """
 
     async def invoke(call: Call) -> Any:
-        call.info.attempts += 1
-        async with aclosing(prepare(call)()) as source:
-            return await handed_on(call, source)
+        info = call.info
+        info.attempts += 1
+        begin, resume = prepare(call), call.tool and call.tool.resume
+        if call.emit is not None and resume is not None and info.cursor is not None:
+            begin = resumed(begin, resume, info.cursor)
+        async with aclosing(begin()) as source:
+            return await handed_on(call, source, resumable=resume is not None)
 
     return invoke
 
 
-async def handed_on(call: Call, source: AsyncIterator[Any]) -> Any:
+async def handed_on(call: Call, source: AsyncIterator[Any], *, resumable: bool = False) -> Any:
     """Hand on what the source gives, chunk by chunk; where one value is wanted, give it."""
     info, emit, pace = call.info, call.emit, call._pace
     collected = None if emit else Collected(call.name, info._most_bytes)
-    info._given = False
     async for given in source:
         chunk = given if type(given) is StreamChunk else StreamChunk(given, info.chunks)
         if pace is not None:
-            info._given = True
             pace.given()
         if emit is None:
             await collected.add(chunk)  # type: ignore[union-attr]
         else:
-            if not info.chunks:
+            place = info.chunks
+            if not place:
                 info.first_chunk = call.host.clock.monotonic()
             info.chunks += 1
             await emit(chunk)
+            if resumable:
+                info.cursor = numbered(chunk, place)
         if pace is not None:
-            info._given = False
-            pace.wanted()
+            pace.taken()
     return collected and collected.value

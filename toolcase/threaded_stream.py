@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import closing
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import anyio
@@ -30,7 +31,7 @@ LOOK_SECONDS = 1.0
 """How often a thread that waits for room looks whether its loop has gone, in real seconds."""
 
 
-def threaded(prepare: Callable[[Call], Callable[[], Generator[Any, Any, Any]]]) -> Inner:
+def threaded(prepare: Callable[[Call], partial[Generator[Any, Any, Any]]]) -> Inner:
     """For a generator that is not async. A caller who wants one value gets all chunks together."""
 
     async def invoke(call: Call) -> Any:

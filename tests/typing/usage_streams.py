@@ -17,6 +17,7 @@ from toolcase import (
     ToolStream,
     tool,
 )
+from toolcase.runtime import TimeoutMiddleware
 
 
 def say(*said: object) -> None: ...
@@ -68,3 +69,17 @@ def of_a_method(registry: Registry) -> AsyncIterator[str]:
     registry.add(words)
     registry.use(shouting)
     return words("called directly, with no registry")
+
+
+async def after(cursor: StreamChunk, path: str) -> AsyncIterator[str]:
+    yield f"{path} after {cursor.index}"
+
+
+@tool(resume=after)
+async def lines(path: str) -> AsyncIterator[str]:
+    yield path
+
+
+def limited(registry: Registry) -> None:
+    registry.use(TimeoutMiddleware(first_chunk=5, idle=2), TimeoutMiddleware(60))
+    registry.add(lines)
