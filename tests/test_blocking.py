@@ -148,7 +148,7 @@ class TestInAScript:
         with pytest.raises(RuntimeError, match="entered already"), registry.blocking():
             pass
 
-        assert threading.active_count() == before
+        assert threading.active_count() <= before  # an idle worker of another registry may end meanwhile
         assert registry.blocking().call("add", a=1, b=2) == 3
 
     def test_no_thread_is_left(self, registry):
@@ -400,7 +400,7 @@ def far():
 @pytest.mark.real_time
 @pytest.mark.parametrize("own", [True, False], ids=["own thread", "foreign thread"])
 async def test_a_call_in_another_loop_ends_when_nobody_waits_for_its_thread(registry, far, own, monkeypatch):
-    monkeypatch.setattr("toolcase.blocking.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("toolcase.errand.LOOK_SECONDS", 0.05)
 
     async def foreign() -> None:
         await anyio.to_thread.run_sync(far.blocking().call, "hang", abandon_on_cancel=True)
@@ -497,7 +497,7 @@ async def test_a_childs_error_is_raised_in_the_thread(registry):
 
 
 def test_without_its_loop_a_thread_is_not_kept_waiting(registry, monkeypatch):
-    monkeypatch.setattr("toolcase.blocking.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("toolcase.errand.LOOK_SECONDS", 0.01)
     loop = asyncio.new_event_loop()
     registry.add(Script(Hang()).tool("hang"))
     loop.run_until_complete(registry.call("add", a=1, b=2))

@@ -14,9 +14,10 @@ import pytest
 
 from toolcase import Call, Overloaded, Registry, ToolTimeout
 from toolcase.events import LateCompletion
+from toolcase.task import BackgroundTask
 from toolcase.testing import Hang, Script, current_clock, run
 from toolcase.testing.virtual import threads_work
-from toolcase.threads import Threads
+from toolcase.threads import Leash, Threads
 
 
 class Gate:
@@ -446,3 +447,14 @@ async def test_a_worker_that_is_just_handed_a_job_goes_on(monkeypatch):
     registry.tool(lambda: 1, name="one")
 
     assert [await registry.call("one") for _ in range(50)] == [1] * 50
+
+
+async def test_a_task_that_is_held_for_a_thread_that_nobody_waits_for_is_cancelled():
+    held = Leash()
+    held.let_go()
+    task = BackgroundTask(anyio.sleep_forever)
+
+    held.hold(task)
+    await task.wait()
+
+    await held.end()

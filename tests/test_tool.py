@@ -197,12 +197,12 @@ class TestKind:
     def test_sees_through_a_static_method(self):
         assert Account.rate.kind is Kind.ASYNC
 
-    def test_refuses_a_generator_that_is_not_async(self):
-        with pytest.raises(TypeError, match="tool 'numbers' is a generator .* write it with `async def`"):
+    def test_takes_a_generator_that_is_not_async(self):
+        @tool
+        def numbers():
+            yield 1
 
-            @tool
-            def numbers():
-                yield 1
+        assert (numbers.kind, numbers.streams) == (Kind.SYNC_STREAM, True)
 
     @pytest.mark.parametrize("wrap", [lambda function: function, functools.partial])
     def test_refuses_positional_arguments_without_end(self, wrap):

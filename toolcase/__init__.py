@@ -1,6 +1,7 @@
 """toolcase: plain functions, made safe to hand to programs that decide by themselves what to call."""
 
 from toolcase.blocking import Blocking as Blocking
+from toolcase.blocking_stream import BlockingStream as BlockingStream
 from toolcase.call import Call as Call
 from toolcase.call import CallInfo as CallInfo
 from toolcase.call import Inner as Inner

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context, ContextVar
 from decimal import Decimal
 from enum import Enum
+from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 from uuid import uuid4
@@ -19,11 +20,11 @@ from toolcase.chunk import Emit, Pace, StreamChunk
 from toolcase.clock import Clock
 from toolcase.context import ExecutionContext, Usage
 from toolcase.errors import InvalidArguments
-from toolcase.events import Event, GuardFailed, MiddlewareFailed, UsageReported
+from toolcase.events import Event, GuardFailed, MiddlewareFailed, ProgressReported, UsageReported
 from toolcase.schema import Arguments, own_containers
 from toolcase.secrets import Secrets
 from toolcase.task import BackgroundTask
-from toolcase.threads import Leash, Threads, leash, told
+from toolcase.threads import Latest, Leash, Threads, leash, told
 from toolcase.tool import Tool
 
 EARLIER_KEPT = 10
@@ -103,6 +104,8 @@ class CallInfo(msgspec.Struct, eq=False):
     _context: ExecutionContext | None = None
     # Holds the child calls that foreign threads make: see blocking.py.
     _leash: Leash | None = None
+    # On its way to the loop: see `Call.progress`.
+    _progress: Latest | None = None
     # Where it runs, and what cuts it off: see stop.py.
     _home: Any = None
     _stop: Any = None
@@ -251,6 +254,23 @@ class Call(msgspec.Struct, eq=False):
                 self.host.report(GuardFailed(tool=self.name, middleware=meter, error=error))
         if self.observed:
             told(lambda: self.notify(said), self.host.loop)
+
+    def progress(self, done: float, total: float | None = None, message: str = "") -> None:
+        """Say how far the tool is: `done` of `total`, in any unit. Any thread may say it; it never waits.
+
+        Reports that come faster than the loop takes them are one, the latest. TypeError or ValueError for
+        what is no number of at least 0.
+        """
+        said = ProgressReported(tool=self.name, done=done, total=total, message=message)
+        if self._listeners or self._pace is not None:
+            self.info._progress = self.info._progress or Latest()
+            self.info._progress.say(partial(self._progressed, said), self.host.loop)
+
+    def _progressed(self, said: ProgressReported) -> None:
+        if not self.info._ended:
+            if self._pace is not None:
+                self._pace.wanted()
+            self.notify(said)
 
     def metered_by(self, meter: Meter) -> None:
         """For a guard: have `meter` told each report of usage at once, in the thread in which it is made."""

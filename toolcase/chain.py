@@ -327,7 +327,7 @@ def _observed(observers: Sequence[Middleware], step: Inner, first: Middleware | 
         return step
 
     def begin(call: Call) -> Any:
-        call._listeners = listeners
+        call._listeners += listeners  # to who reads the stream
         return step(call)
 
     return begin

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from toolcase.clock import number
 from toolcase.plain import printable
 from toolcase.secrets import Secrets
 
@@ -90,6 +91,24 @@ class UsageReported(Event, frozen=True, kw_only=True):
     cost: Decimal = Decimal(0)
     turns: int = 0
     model: str | None = None
+
+
+class ProgressReported(Event, frozen=True, kw_only=True):
+    """A tool said how far it is, with `call.progress`: `done` of `total`, which is None where nobody knows.
+
+    Both are as the tool estimates them: `done` may pass `total`.
+    """
+
+    done: float
+    total: float | None = None
+    message: str = ""
+
+    def __post_init__(self) -> None:
+        number(self.done, "done")
+        if self.total is not None:
+            number(self.total, "total")
+        if not isinstance(self.message, str):
+            raise TypeError(f"message must be text, got {self.message!r}; give str(...) of it")
 
 
 class MiddlewareFailed(Event, frozen=True, kw_only=True):

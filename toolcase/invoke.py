@@ -11,6 +11,7 @@ from typing import Any
 from toolcase.call import Call, Inner
 from toolcase.events import LateCompletion
 from toolcase.streaming import streamed
+from toolcase.threaded_stream import threaded
 from toolcase.tool import Kind, Tool
 
 
@@ -84,4 +85,6 @@ def _checked(inner: Inner, validate: Callable[[Any], Any]) -> Inner:
     return check
 
 
-_RUN = MappingProxyType({Kind.ASYNC: _awaited, Kind.STREAM: streamed, Kind.SYNC: _threaded})
+_RUN = MappingProxyType(
+    {Kind.ASYNC: _awaited, Kind.STREAM: streamed, Kind.SYNC: _threaded, Kind.SYNC_STREAM: threaded}
+)

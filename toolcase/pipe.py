@@ -64,16 +64,30 @@ class Pipe:
         if self._numbers:
             item = numbered(item, self.passed)
         self.passed += 1
-        self._bytes += _bytes_of(item)
+        self._bytes += bytes_in(item)
         self.items.append(item)
         if self._filled.waits:
             self._filled.wake()
+
+    def tell(self, news: Any) -> None:
+        """Add what is no item and waits for no room; the latest of its kind stands for all since an item."""
+        if self._over or self._closed:
+            return
+        if self.items and type(self.items[-1]) is type(news):
+            self.items.pop()
+        self.items.append(news)
+        if self._filled.waits:
+            self._filled.wake()
+
+    def forget(self, kind: type) -> None:
+        """Take back what was told of this kind."""
+        self.items = deque(item for item in self.items if type(item) is not kind)
 
     def take(self) -> Any:
         """The next item, of which there must be one."""
         items = self.items
         item = items.popleft()
-        self._bytes -= _bytes_of(item)
+        self._bytes -= bytes_in(item)
         if self._room.waits and len(items) * 2 <= self._size and self._bytes * 2 <= MOST_BYTES:
             self._room.wake()
         return item
@@ -100,7 +114,8 @@ class Pipe:
         self._room.wake()
 
 
-def _bytes_of(item: Any) -> int:
+def bytes_in(item: Any) -> int:
+    """How many bytes an item counts for: its text or data, and nothing for anything else."""
     content = item.content if type(item) is StreamChunk else item
     return len(content) if type(content) in _SIZED else 0
 

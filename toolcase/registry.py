@@ -12,13 +12,14 @@ from typing import Any, Self, TypeVar
 
 from msgspec.structs import replace
 
-from toolcase.blocking import Blocking, Portal
+from toolcase.blocking import Blocking
 from toolcase.bulkhead import KeyedPermits
 from toolcase.call import Call, CallInfo, Inner, Middleware, Stage, running
 from toolcase.catalogue import Catalogue, unknown
 from toolcase.chain import Used, arrange, compile_chain, compile_refusal, flat, label, run_chain
 from toolcase.clock import Clock, SystemClock, count, current_loop, reader, seconds, turns
 from toolcase.context import ExecutionContext
+from toolcase.errand import Portal
 from toolcase.errors import Denied, InvalidArguments, ToolError, UnknownTool
 from toolcase.events import Event, ToolsChanged, log_fault, report_to_log
 from toolcase.lifetime import Lifetime, too_deep

@@ -64,6 +64,20 @@ class Stream(Generic[T_co]):
             return pipe.take()  # type: ignore[no-any-return]
         return await self._next()
 
+    async def some(self) -> list[T_co]:
+        """All items that are there, but at least one; none at the end."""
+        try:
+            first = await anext(self)
+        except StopAsyncIteration:
+            return []
+        pipe = self._pipe
+        return [first, *(pipe.take() for _ in range(len(pipe.items)))] if pipe is not None else [first]
+
+    @property
+    def work(self) -> Work | None:
+        """What makes the items, once that has begun."""
+        return self._work
+
     async def aclose(self) -> None:
         """End it: cancel its task, if that still runs, and wait until it has stopped. Any task may, often.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -19,32 +19,38 @@ def streamed(prepare: Callable[[Call], partial[AsyncGenerator[Any, Any]]]) -> In
     """
 
     async def invoke(call: Call) -> Any:
-        info, emit, pace = call.info, call.emit, call._pace
+        info = call.info
         info.attempts += 1
-        collected = None if emit else Collected(call.name, info._most_bytes)
-        begin, resume = prepare(call), None
-        if emit is not None and call.tool is not None and (resume := call.tool.resume) is not None:
-            begin = begin if info.cursor is None else resumed(begin, resume, info.cursor)
+        begin, resume = prepare(call), call.tool and call.tool.resume
+        if call.emit is not None and resume is not None and info.cursor is not None:
+            begin = resumed(begin, resume, info.cursor)
         async with aclosing(begin()) as source:
-            async for given in source:
-                chunk = given if type(given) is StreamChunk else StreamChunk(given, info.chunks)
-                if pace is not None:
-                    pace.given()
-                if emit is None:
-                    await collected.add(chunk)  # type: ignore[union-attr]
-                else:
-                    place = info.chunks
-                    if not place:
-                        info.first_chunk = call.host.clock.monotonic()
-                    info.chunks += 1
-                    await emit(chunk)
-                    if resume is not None:
-                        info.cursor = numbered(chunk, place)
-                if pace is not None:
-                    pace.taken()
-        return collected and collected.value
+            return await handed_on(call, source, resumable=resume is not None)
 
     return invoke
+
+
+async def handed_on(call: Call, source: AsyncIterator[Any], *, resumable: bool = False) -> Any:
+    """Hand on what the source gives, chunk by chunk; where one value is wanted, give it."""
+    info, emit, pace = call.info, call.emit, call._pace
+    collected = None if emit else Collected(call.name, info._most_bytes)
+    async for given in source:
+        chunk = given if type(given) is StreamChunk else StreamChunk(given, info.chunks)
+        if pace is not None:
+            pace.given()
+        if emit is None:
+            await collected.add(chunk)  # type: ignore[union-attr]
+        else:
+            place = info.chunks
+            if not place:
+                info.first_chunk = call.host.clock.monotonic()
+            info.chunks += 1
+            await emit(chunk)
+            if resumable:
+                info.cursor = numbered(chunk, place)
+        if pace is not None:
+            pace.taken()
+    return collected and collected.value
 
 
 async def emit_again(call: Call, chunks: Iterable[StreamChunk]) -> None:

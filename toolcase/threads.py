@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextvars
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import anyio
@@ -25,6 +26,7 @@ leash: contextvars.ContextVar[Leash | None] = contextvars.ContextVar("leash", de
 
 Job = Callable[["Worker"], None]
 Late = Callable[[BaseException | None], None]
+Meanwhile = Callable[[anyio.Event, "Leash"], Awaitable[None]]
 
 
 class Worker(threading.Thread):
@@ -56,23 +58,32 @@ class Leash:
     `ended` may be read in any thread; all else belongs to the loop's.
     """
 
-    def __init__(self, loop: Any = None, pends: Callable[[int], None] = lambda change: None) -> None:
+    def __init__(self, loop: Any = None) -> None:
         self.loop = loop
         """Where the task waits; what `current_loop` gave."""
         self.ended = False
         """Whether nobody waits for the thread any more."""
-        self._pends = pends
+        self.pends: Callable[[int], None] = lambda change: None
+        """Told -1 when the thread begins to wait for the loop, and 1 when it works on; from any thread."""
+        self.in_turn: Callable[[Callable[[], None]], None] | None = None
+        """Runs a callback in the loop after what the thread has given before, if it gives several values."""
         self._held: set[Work] = set()
 
     def take(self, task: Work) -> None:
         """The thread rests while this task runs, which is cancelled when nobody waits any more."""
         self._held.add(task)
-        self._pends(-1)
+        self.pends(-1)
 
     def give_back(self, task: Work) -> None:
         """The task has ended, and the thread works on."""
-        self._pends(1)
+        self.pends(1)
         self._held.discard(task)
+
+    def hold(self, task: Work) -> None:
+        """Cancel this task too when nobody waits any more; the thread works on beside it."""
+        self._held = {held for held in self._held if not held.ended} | {task}
+        if self.ended:
+            task.cancel()
 
     def let_go(self) -> None:
         """Cancel all that it holds, and say that nothing more is to be given to it."""
@@ -87,11 +98,39 @@ class Leash:
         while self._held:
             try:
                 with anyio.CancelScope(shield=True):
-                    await next(iter(self._held)).wait()
+                    await (task := next(iter(self._held))).wait()
+                    self._held.discard(task)
             except anyio.get_cancelled_exc_class() as error:  # natively: it goes on to its target, later
                 cancelled = error
         if cancelled is not None:
             raise cancelled
+
+
+class Latest:
+    """Brings what any thread says to the loop; what has not arrived there yet gives way to what is newer."""
+
+    def __init__(self) -> None:
+        # The lock guards what is on its way, which is one callback at most.
+        self._lock = threading.Lock()
+        self._said: list[Callable[[], None]] = []
+
+    def say(self, callback: Callable[[], None], loop: Any) -> None:
+        """As `told`, after what this thread has given before; nothing if nobody waits for the thread."""
+        held = leash.get()
+        if held is not None and held.ended:
+            return
+        if held is not None and held.in_turn is not None:
+            held.in_turn(callback)
+            return
+        with self._lock:
+            first, self._said = not self._said, [callback]
+        if first:
+            told(self._arrived, loop)
+
+    def _arrived(self) -> None:
+        with self._lock:
+            callback = self._said.pop()
+        callback()
 
 
 class Threads:
@@ -110,22 +149,30 @@ class Threads:
         """How many threads run a function now, awaited or abandoned."""
         self._idle: list[Worker] = []
 
-    async def run(self, function: Callable[[], Any], *, started: Callable[[], None], late: Late) -> Any:
+    async def run(
+        self,
+        function: Callable[[], Any],
+        *,
+        started: Callable[[], None],
+        late: Late,
+        meanwhile: Meanwhile = lambda done, held: done.wait(),
+    ) -> Any:
         """Run it in a thread with a copy of the context variables, and give what it gives or raises.
 
         `started` is called once there is a thread for it, `late` with the error (None for a value) of one
-        that ended after this task had stopped waiting.
+        that ended after this task had stopped waiting. `meanwhile` is awaited until the thread is done.
         """
         await anyio.lowlevel.checkpoint_if_cancelled()
         context = contextvars.copy_context()
         loop, done = current_loop(), anyio.Event()
-        held, post = Leash(loop, lambda change: self.pends(worker, change)), poster(loop)
+        held, post = Leash(loop), poster(loop)
         context.run(leash.set, held)
         outcome: list[tuple[Any, BaseException | None]] = []
         waiting = True
 
         def job(worker: Worker) -> None:
             ended: tuple[Any, BaseException | None]
+            held.pends = partial(self.pends, worker)
             try:
                 ended = (context.run(function), None)
             except BaseException as raised:  # noqa: BLE001  it is the caller's to see, not the thread's
@@ -145,9 +192,9 @@ class Threads:
         def tell() -> None:
             late(outcome.pop()[1])
 
-        worker = self._start(job, started)
+        self._start(job, started)
         try:
-            await done.wait()
+            await meanwhile(done, held)
         except BaseException:
             with self._lock:
                 waiting = False
@@ -165,7 +212,7 @@ class Threads:
         finally:
             del error  # no circle through the traceback's frame
 
-    def _start(self, job: Job, started: Callable[[], None]) -> Worker:
+    def _start(self, job: Job, started: Callable[[], None]) -> None:
         with self._lock:
             if self.busy >= self.limit:
                 raise Overloaded(
@@ -186,7 +233,6 @@ class Threads:
                 ) from error
         started()
         worker.jobs.put(job)
-        return worker
 
     def pends(self, worker: Worker, change: int) -> None:
         """One thing less for a worker whose job is done, to its last line, or that waits for the loop."""

@@ -27,6 +27,7 @@ class Kind(Enum):
     ASYNC = "async def"
     STREAM = "async def with yield"
     SYNC = "def"
+    SYNC_STREAM = "def with yield"
 
 
 class _Setting(Generic[R]):
@@ -105,7 +106,7 @@ class Tool(wrapt.BaseObjectProxy[Callable[P, R]], Generic[P, R]):
     @property
     def streams(self) -> bool:
         """Whether it gives chunks, one after another, and not one value."""
-        return self._self_kind is Kind.STREAM
+        return self._self_kind in (Kind.STREAM, Kind.SYNC_STREAM)
 
     @property
     def options(self) -> ToolOptions:
@@ -256,12 +257,11 @@ def _kind(function: Callable[..., Any], options: ToolOptions) -> Kind:
     if code is not None and code.co_flags & inspect.CO_VARARGS and not hasattr(plain, "__wrapped__"):
         raise TypeError(f"tool {options.name!r} cannot take *args: a caller gives arguments by name")
     check_resume(options.resume, function, options.name)
-    if inspect.isasyncgenfunction(plain):
+    streams = inspect.isasyncgenfunction(plain)
+    if streams or inspect.isgeneratorfunction(plain):
         if options.validate_result:
             raise TypeError(f"tool {options.name!r} gives chunks; validate_result=True is for one value")
-        return Kind.STREAM
+        return Kind.STREAM if streams else Kind.SYNC_STREAM
     if inspect.iscoroutinefunction(plain):
         return Kind.ASYNC
-    if inspect.isgeneratorfunction(plain):
-        raise TypeError(f"tool {options.name!r} is a generator that is not async; write it with `async def`")
     return Kind.SYNC

@@ -15,6 +15,7 @@ from toolcase.call import Call, Inner
 from toolcase.chunk import Collected, StreamChunk, StreamStopped, numbered
 from toolcase.clock import asyncio_task, current_loop
 from toolcase.errors import ToolError
+from toolcase.events import Event, ProgressReported
 from toolcase.outcome import outcome_of
 from toolcase.pipe import MOST_CHUNKS, Pipe
 from toolcase.result import ToolResult, complete
@@ -39,7 +40,7 @@ class StreamEnded(msgspec.Struct, frozen=True, tag="ended"):
     result: ToolResult
 
 
-StreamEvent: TypeAlias = StreamStarted | StreamChunk | StreamEnded
+StreamEvent: TypeAlias = StreamStarted | StreamChunk | ProgressReported | StreamEnded
 
 
 class ToolStream(Stream[StreamChunk]):
@@ -65,6 +66,7 @@ class ToolStream(Stream[StreamChunk]):
         self._name, self._begin, self._most_bytes = name, begin, most_bytes
         self._fixed = buffer is not None
         self._run: _Run | None = None
+        self._follower: _Follower | None = None
 
     @property
     def result(self) -> ToolResult:
@@ -103,20 +105,29 @@ class ToolStream(Stream[StreamChunk]):
         return await self._whole(self._claim(), put)
 
     async def events(self) -> AsyncIterator[StreamEvent]:
-        """A `StreamStarted`, each chunk, and one `StreamEnded`; never raises for what a tool did."""
+        """A `StreamStarted`, each chunk, and one `StreamEnded`; never raises for what a tool did.
+
+        And what the tool reports of its progress, in its place; of reports with no chunk in between, the
+        latest that was not read yet stands for those before it.
+        """
+        follower = self._follower = _Follower()
         yield StreamStarted(self._name)
         try:
-            async for chunk in self:
-                yield chunk
+            async for event in self:
+                yield event
         except Exception:
             if not self._ended:  # no error of the tool: it was read or closed elsewhere
                 raise
+        finally:
+            follower.end()
         yield StreamEnded(self.result)
 
     async def _start(self) -> Pipe:
         run = self._claim()
         tool = run.call.tool
-        if not run.streams and not self._entered:  # one value, and a read that is cancelled ends it
+        if not (
+            run.streams or self._entered or self._follower
+        ):  # one value, and a read that is cancelled ends it
             pipe = Pipe(1)
             await self._here(run, pipe.put, pipe)
             pipe.end(run.error)
@@ -124,6 +135,9 @@ class ToolStream(Stream[StreamChunk]):
         own = None if self._fixed or tool is None else tool.buffer
         pipe = Pipe(own or self._buffer, numbers=True)
         run.passed = lambda: pipe.passed
+        if self._follower is not None:
+            self._follower.pipe = pipe
+            run.call._listeners = (self._follower,)
         self._own(pipe, _CallTask(run.call, running(run.to_reader, pipe), partial(stopped, pipe)))
         return pipe
 
@@ -213,6 +227,22 @@ class _Run:
         return None if found is None else found.cause
 
 
+class _Follower:
+    """Listens to a call for its progress, and puts that between the chunks."""
+
+    pipe: Pipe | None = None
+
+    def on_event(self, call: Call, event: Event) -> None:
+        if self.pipe is not None and type(event) is ProgressReported:
+            self.pipe.tell(event)
+
+    def end(self) -> None:
+        """Whoever reads on wants chunks alone."""
+        if self.pipe is not None:
+            self.pipe.forget(ProgressReported)
+        self.pipe = None
+
+
 class _CallTask:
     """The task of a call that streams: `Work` that is cut off as a call is, natively on asyncio.
 
@@ -225,7 +255,7 @@ class _CallTask:
         self._told = False
         self._leash: Leash | None = None
         around = call.parent
-        if around is not None:
+        if around is not None and around.host.loop is current_loop():  # nothing of another loop is touched
             self._leash = around.info._leash = around.info._leash or Leash(current_loop())
             left, now = remaining(around), call.host.clock.monotonic
             if left < math.inf:

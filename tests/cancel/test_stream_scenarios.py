@@ -1,13 +1,15 @@
 """Streams over real registries, cancelled at every await: the tool has ended, and nothing is left."""
 
 import contextlib
+import threading
 
 import anyio
 import pytest
 
 from cancel.test_ten_scenarios import STEADY, closed, everywhere
-from toolcase import Registry, shielded
+from toolcase import Call, Registry, shielded
 from toolcase.runtime import BulkheadMiddleware, LoggingMiddleware, TimeoutMiddleware
+from toolcase.testing.virtual import threads_work
 
 
 class Effects:
@@ -162,5 +164,52 @@ def test_leaving_the_registry_with_a_stream_open(backend):
         async with registry:
             streams.append(registry.stream_execute("count", {"until": 99}))
             await anext(streams[-1])
+
+    everywhere(scenario, backend, check=lambda: closed(effects))
+
+
+THREADED = {
+    "all of it": ({"until": 4}, {"wait": 1}),
+    "the reader breaks off": ({"until": 30}, {"most": 2, "wait": 1}),
+    "the reader fails": ({"until": 3}, {"fails": True}),
+    "the generator fails": ({"until": 2, "fails": True}, {"wait": 1}),
+}
+
+
+@pytest.mark.parametrize("name", THREADED)
+def test_a_generator_in_a_thread(backend, name):
+    given, how = THREADED[name]
+    effects = Effects()
+
+    async def scenario():
+        registry, gate = Registry(max_threads=1), threading.Event()
+
+        @registry.tool
+        def count(call: Call, until: int, fails: bool = False):
+            effects.open += 1
+            try:
+                while not (gate.wait(0.001) or call.cancelled):
+                    pass
+                yield from range(until)
+                if fails:
+                    raise LookupError
+            finally:
+                effects.open -= 1
+
+        async def release():
+            for _ in range(5):
+                await anyio.sleep(0)
+            gate.set()
+            while threads_work():  # what the loop finds must be the same in each run
+                threading.Event().wait(0.001)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(release)
+            try:
+                async with registry.stream_execute("count", given, buffer=2) as stream:
+                    await read(stream, **how)
+            except (LookupError, ZeroDivisionError):
+                pass
+        assert (effects.open, registry.threads.busy) == (0, 0)
 
     everywhere(scenario, backend, check=lambda: closed(effects))

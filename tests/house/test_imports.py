@@ -26,14 +26,16 @@ sqlalchemy sqlite3 starlette structlog toolcase_cache toolcase_http toolcase_lim
 
 BACK_ENDS = {"asyncio", "trio"}
 KNOW_THE_BACK_END = {
-    "blocking",  # waits in a thread, which asyncio and trio end in different ways; names the default
+    "blocking",  # names the default
     "clock",  # tells which one it is
+    "errand",  # waits in a thread, which asyncio and trio end in different ways
     "events",  # knows asyncio's CancelledError, which ends a thread that was let go
     "pace",  # limits of time, as the timer has them
     "pipe",  # wakes tasks natively: an event costs more than the chunk
     "registry",  # asks asyncio for its loop first, on the path of every call
     "stop",
     "task",
+    "threaded_stream",  # a thread wakes its reader natively, as a pipe does
     "threads",
     "timer",
     "view",  # names the default

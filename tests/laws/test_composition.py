@@ -80,6 +80,7 @@ async def ended(tool, used):
 @given(pair=twins(), used=stacks())
 async def test_law_06_a_synchronous_tool_and_its_twin_end_alike(pair, used):
     assert await ended(pair.synchronous, used) == await ended(pair.asynchronous, used)
+    assert await ended(pair.synchronous_stream, used) == await ended(pair.stream, used)
 
 
 @given(pair=twins(), used=stacks())

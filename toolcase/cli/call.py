@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import sys
 import traceback
+from typing import Any
 
 import anyio
 import click
 
+from toolcase.chunk import StreamChunk
 from toolcase.cli.application import load
 from toolcase.cli.completion import tool_names
 from toolcase.cli.exits import exit_of
 from toolcase.cli.parameters import parse
+from toolcase.cli.progress import ProgressLine
 from toolcase.cli.settings import Settings, print_json
 from toolcase.content import as_text
 from toolcase.errors import ErrorInfo, ToolError
+from toolcase.plain import as_json, encodable
 from toolcase.registry import Registry
 from toolcase.result import ToolResult
 from toolcase.schema import Arguments
@@ -24,10 +28,16 @@ from toolcase.schema import Arguments
 @click.argument("tool", shell_complete=tool_names)
 @click.argument("arguments", metavar="[KEY=VALUE]...", nargs=-1)
 @click.option("--json", "text", metavar="OBJECT", help="The arguments as a JSON object; - reads stdin.")
+@click.option("--stream", is_flag=True, help="Print each chunk as it comes; as JSON, one to a line.")
 @click.option("--output", type=click.Choice(["text", "json"]), help="How to print the result.")
 @click.pass_context
 def command(
-    ctx: click.Context, tool: str, arguments: tuple[str, ...], text: str | None, output: str | None
+    ctx: click.Context,
+    tool: str,
+    arguments: tuple[str, ...],
+    text: str | None,
+    stream: bool,
+    output: str | None,
 ) -> None:
     """Call a tool and print what it gives.
 
@@ -36,10 +46,20 @@ def command(
     settings: Settings = ctx.obj
     registry = load(settings)
     given = _given(registry, tool, arguments, text)
-    result = anyio.run(_execute, registry, tool, given)
-    if (output or ("json" if settings.json else "text")) == "json":
+    lines = (output or ("json" if settings.json else "text")) == "json"
+    line = ProgressLine()
+    if sys.stderr.isatty():
+        registry.use(line)
+    try:
+        if stream:
+            result = anyio.run(_stream, registry, tool, given, Printer(line, as_json=lines))
+        else:
+            result = anyio.run(_execute, registry, tool, given)
+    finally:
+        line.clear()
+    if lines and not stream:
         print_json(result.to_dict())
-    elif result.ok:
+    elif result.ok and not stream:
         click.echo(as_text(result.value))
     if result.error is not None:
         _explain(result.error, debug=settings.debug)
@@ -49,6 +69,39 @@ def command(
 async def _execute(registry: Registry, tool: str, given: Arguments) -> ToolResult:
     async with registry:
         return await registry.execute(tool, given)
+
+
+async def _stream(registry: Registry, tool: str, given: Arguments, printer: Printer) -> ToolResult:
+    async with registry:
+        try:
+            return await registry.stream_execute(tool, given).stream_to(printer)
+        finally:
+            printer.end()
+
+
+class Printer:
+    """Prints each chunk as it comes: text and data as they are, anything else as a line of JSON."""
+
+    def __init__(self, line: ProgressLine, *, as_json: bool) -> None:
+        self._line, self._as_json = line, as_json
+        self._open = False
+
+    def __call__(self, chunk: StreamChunk) -> None:
+        content: Any = chunk.content
+        if self._as_json or not isinstance(content, str | bytes):
+            content = as_json(content) + "\n"
+        elif isinstance(content, str):
+            content = encodable(content)
+        if content:
+            self._line.clear()
+            self._open = isinstance(content, str) and not content.endswith("\n")
+            self._line.hidden = self._open or isinstance(content, bytes)
+            click.echo(content, nl=False, color=True)  # as it is, for a pipe too
+
+    def end(self) -> None:
+        """Leave a terminal at the beginning of a line."""
+        if self._open and sys.stdout.isatty():
+            click.echo()
 
 
 def _given(registry: Registry, tool: str, words: tuple[str, ...], text: str | None) -> Arguments:

@@ -41,11 +41,12 @@ class Passing:
 
 
 class Twins(NamedTuple):
-    """Three tools that differ only in how their function is written; the stream has one chunk."""
+    """Four tools that differ only in how their function is written; the streams have one chunk."""
 
     asynchronous: Tool[..., Any]
     synchronous: Tool[..., Any]
     stream: Tool[..., Any]
+    synchronous_stream: Tool[..., Any]
 
 
 # Tools
@@ -78,7 +79,7 @@ def tools(name: str = "drawn") -> SearchStrategy[Tool[..., Any]]:
 
 
 def twins(name: str = "drawn") -> SearchStrategy[Twins]:
-    """One outcome, text or an error, as a coroutine, as a plain function and as a stream."""
+    """One outcome, text or an error, as a coroutine, as a plain function and as streams of both kinds."""
     errors = st.sampled_from(ERRORS).map(lambda kind: kind("drawn"))
     return st.builds(lambda outcome: _twins(outcome, ToolOptions(name=name)), st.text() | errors)
 
@@ -95,7 +96,11 @@ def _twins(outcome: str | Exception, options: ToolOptions) -> Twins:
     async def stream() -> Any:
         yield synchronous()
 
-    return Twins(*(Tool(function, options) for function in (asynchronous, synchronous, stream)))
+    def synchronous_stream() -> Any:
+        yield synchronous()
+
+    functions = (asynchronous, synchronous, stream, synchronous_stream)
+    return Twins(*(Tool(function, options) for function in functions))
 
 
 # What stands around them
