@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 from typing import Any, Generic, Self, TypeVar
 
 import anyio
@@ -124,8 +125,9 @@ class Stream(Generic[T_co]):
 
     async def _start(self) -> Pipe:
         """Begin: what gives the items runs from here on."""
-        pipe = Pipe(self._buffer)
-        self._own(pipe, BackgroundTask(running(self._produce, pipe), ended=lambda task: stopped(pipe)))
+        pipe, here = Pipe(self._buffer), copy_context()  # on trio such a task would have that of the program
+        run = running(self._produce, pipe)
+        self._own(pipe, BackgroundTask(run, context=here, ended=lambda task: stopped(pipe)))
         return pipe
 
     def _own(self, pipe: Pipe, work: Work) -> None:
@@ -164,7 +166,9 @@ def apart(raised: BaseException) -> tuple[BaseException | None, BaseException | 
     kind = anyio.get_cancelled_exc_class()
     if isinstance(raised, kind):
         return raised, None
-    return raised.split(kind) if isinstance(raised, BaseExceptionGroup) else (None, raised)
+    if isinstance(raised, BaseExceptionGroup) and raised.subgroup(kind) is not None:
+        return raised.split(kind)  # which would copy one that has none
+    return None, raised
 
 
 async def _over(work: Work) -> BaseException | None:
