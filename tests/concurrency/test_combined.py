@@ -2,12 +2,13 @@
 
 import contextvars
 import gc
+from contextlib import nullcontext
 from functools import partial
 
 import anyio
 import pytest
 
-from concurrency.sources import Gone, Source, double, listed, numbers
+from concurrency.sources import After, Gone, Source, double, listed, numbers
 from toolcase import Registry
 from toolcase.concurrency import (
     Stream,
@@ -238,6 +239,20 @@ async def test_what_the_source_raises_while_it_is_left_is_raised(combine):
 
     assert raised.value is gone
     assert source.closed
+
+
+async def test_but_it_is_not_raised_in_the_place_of_a_cancellation(combine):
+    source = Source(0, After(9, 1), faulty=Gone())
+
+    for entered in (True, False):
+        with move_on_after(3) as scope:
+            stream = combine(source)
+            async with stream if entered else nullcontext():
+                async for _ in stream:
+                    pass
+
+        assert scope.cancelled_caught
+        assert source.running == 0
 
 
 async def test_an_error_that_nobody_has_read_is_not_raised_on_leaving(combine):

@@ -67,7 +67,7 @@ def is_ours(module: str) -> bool:
 
 
 def home(module: str, name: str) -> tuple[str, str]:
-    """The module that defines what another one re-exports, and its name there; a library's as we import it."""
+    """The module that defines what another one re-exports, and its name there; libraries are left alone."""
     if not is_ours(module):
         return module, name
     for node in _imports(tree(file_of(module))):

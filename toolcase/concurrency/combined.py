@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -61,7 +62,7 @@ class Reading(Generic[T]):
 class Combined(Stream[T_co]):
     """A stream that is made of others, which are closed when it has ended or was closed, read or not.
 
-    What a source raises while it is closed early is raised by whoever closes it.
+    What a source raises while it is closed early goes to whoever closes it, unless that was cancelled.
     """
 
     def __init__(
@@ -82,7 +83,8 @@ class Combined(Stream[T_co]):
             if self._work is None or self._work.ended:  # it may have been closed before it began
                 await _close_unread(self._sources)
         error, self._left.error = self._left.error, None
-        if error is not None:
+        on_the_way = sys.exc_info()[1]  # what it is closed for, which must not be swallowed
+        if error is not None and not isinstance(on_the_way, anyio.get_cancelled_exc_class()):
             try:
                 raise error
             finally:
