@@ -37,7 +37,7 @@ def mapped(ordered, sources, work):
 
 
 MAKERS = {
-    "merge": partial(both, partial(merge, buffer=9)),  # no two wait for room: on trio, either may be first
+    "merge": partial(both, partial(merge, buffer=9)),  # where two wait for room, either may be first
     "zip_streams": partial(both, zip_streams),
     "buffer": partial(one, partial(buffer, size=2)),
     "batch": partial(one, partial(batch, size=2, within_seconds=0.5)),
@@ -97,7 +97,7 @@ def test_cancelled_at_every_await(name, reader, failing, backend):
 
     async def scenario():
         first = Source(1, After(1, Gone() if failing else 2), 3, cleanup=1)
-        sources, work = [first, Source(1, 2, 3, every=0.7)], Work()
+        sources, work = [first, Source(1, 2, 3, every=0.7, cleanup=0.5)], Work()
         made.append((sources if name in ("merge", "zip_streams") else sources[:1], work))
         try:
             await READERS[reader](MAKERS[name](sources, work))
