@@ -157,8 +157,8 @@ async def test_closed_from_another_task_it_has_closed_the_source(combine):
 async def test_never_read_nothing_starts_and_the_source_is_closed(combine):
     source = numbers(3)
 
-    async with combine(source):
-        pass
+    async with combine(source) as stream:
+        await stream.aclose()
 
     assert source.begun_in is None
     assert source.times_closed == 1

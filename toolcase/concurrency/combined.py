@@ -41,6 +41,11 @@ class Reading(Generic[T]):
         else:
             await self.aclose()
 
+    @property
+    def unread(self) -> bool:
+        """Whether nobody has begun to read it."""
+        return self._iterator is None
+
     async def pass_on(self, put: Put) -> None:
         """Read all of it, and put each item."""
         async with self as items:
@@ -80,8 +85,7 @@ class Combined(Stream[T_co]):
         try:
             await super().aclose()
         finally:
-            if self._work is None or self._work.ended:  # it may have been closed before it began
-                await _close_unread(self._sources)
+            await _close_unread(self._sources)  # it may have been closed before it began
         error, self._left.error = self._left.error, None
         on_the_way = sys.exc_info()[1]  # what it is closed for, which must not be swallowed
         if error is not None and not isinstance(on_the_way, anyio.get_cancelled_exc_class()):
@@ -118,4 +122,5 @@ async def _close_unread(sources: tuple[Reading[Any], ...]) -> None:
     with shielded():
         async with AsyncExitStack() as stack:
             for source in sources:
-                stack.push_async_callback(source.aclose)
+                if source.unread:
+                    stack.push_async_callback(source.aclose)
