@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from concurrency.sources import After, Gone, Source, double, listed, numbers
-from toolcase import Registry
+from toolcase import Call, Registry
 from toolcase.concurrency import (
     Stream,
     batch,
@@ -311,6 +311,44 @@ async def test_reads_what_a_tool_streams(combine, model):
         assert [item async for item in take(stream, 2)] == model([0, 1])
 
     assert ended == [True]
+
+
+async def test_left_early_the_tools_whose_streams_it_reads_have_ended():
+    registry, ended = Registry(), []
+
+    @registry.tool
+    async def count(least: int):
+        try:
+            for number in range(least, least + 50):
+                yield number
+                await anyio.sleep(1)
+        finally:
+            ended.append(least)
+
+    streams = [registry.stream_execute("count", {"least": least}) for least in (0, 100)]
+    async with merge(*streams) as merged:
+        seen = sorted([(await anext(merged)).content for _ in range(4)])
+
+    assert seen == [0, 1, 100, 101]
+    assert sorted(ended) == [0, 100]
+    assert registry.inflight() == []
+
+
+async def test_what_a_tool_reads_through_it_are_its_child_calls():
+    registry, parents = Registry(), []
+
+    @registry.tool
+    async def child(call: Call):
+        parents.append(call.parent and call.parent.name)
+        yield 1
+
+    @registry.tool
+    async def parent() -> int:
+        async with merge(registry.stream_execute("child"), registry.stream_execute("child")) as merged:
+            return len([chunk async for chunk in merged])
+
+    assert await registry.call("parent") == 2
+    assert parents == ["parent", "parent"]
 
 
 async def test_any_iterable_will_do_but_no_list(combine, name):
