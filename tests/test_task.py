@@ -23,6 +23,18 @@ async def test_runs_beside_its_maker_and_can_be_waited_for():
     assert current_clock().now == 3
 
 
+async def test_has_its_makers_variables():
+    variable, seen = contextvars.ContextVar("variable", default="none"), []
+
+    async def work():
+        seen.append(variable.get())
+
+    variable.set("the maker's")
+    await BackgroundTask(work).wait()
+
+    assert seen == ["the maker's"]
+
+
 async def test_ends_when_it_is_told_to():
     task = BackgroundTask(anyio.sleep_forever)
     await anyio.wait_all_tasks_blocked()

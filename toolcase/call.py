@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import msgspec
 
-from toolcase.chunk import Emit
+from toolcase.chunk import Emit, Pace, StreamChunk
 from toolcase.clock import Clock
 from toolcase.context import ExecutionContext, Usage
 from toolcase.errors import InvalidArguments
@@ -70,16 +70,6 @@ Meter = Callable[[UsageReported], object]
 """Told what a tool uses."""
 
 
-class Pace(Protocol):
-    """Watches how long a tool lets wait for its next chunk; in the loop's own thread."""
-
-    def given(self) -> None:
-        """A chunk has come: until `wanted` it is the reader who is waited for."""
-
-    def wanted(self) -> None:
-        """The tool is waited for, from now on."""
-
-
 class CallInfo(msgspec.Struct, eq=False):
     """What is known of a call so far, shared by all its copies."""
 
@@ -99,6 +89,8 @@ class CallInfo(msgspec.Struct, eq=False):
     """How many chunks the tool has given to a stream so far, those of all attempts together."""
     first_chunk: float | None = None
     """When it gave the first of them, on the host's monotonic clock."""
+    cursor: StreamChunk | None = None
+    """The last of them that was handed over whole, where the tool could resume after it."""
     # How many bytes the chunks of a streaming tool may have together where one value is made of them.
     _most_bytes: float = math.inf
     # Told each report of the tool; see `Call.metered_by`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -31,6 +31,19 @@ Emit = Callable[[StreamChunk], Awaitable[None]]
 """Where chunks go, one after another; it returns once there is room: a slow reader slows the tool."""
 
 
+class Pace(Protocol):
+    """Watches how long a tool lets wait for its next chunk; in the loop's own thread."""
+
+    def given(self) -> None:
+        """A chunk has come: until `taken` it is the reader who is waited for."""
+
+    def taken(self) -> None:
+        """The reader has it: the tool is waited for, from now on."""
+
+    def wanted(self) -> None:
+        """The tool says that it goes on: it is waited for, from now on, unless a reader is."""
+
+
 class StreamStopped(BaseException):
     """Nobody wants further chunks of a tool that has given some: what it was emitting to has failed.
 
@@ -50,7 +63,7 @@ class Collected:
     async def add(self, chunk: StreamChunk) -> None:
         """Take the next one; InvalidResult once they have too many bytes, which no longer are kept then."""
         if self._most != math.inf:
-            self._size += bytes_of(chunk.content, self._most)
+            self._size += size_of(chunk, self._most)
             if self._size > self._most:
                 self._contents.clear()
                 raise too_large(self._tool, self._size, self._most)
@@ -68,6 +81,15 @@ def too_large(tool: str, size: int, most: float) -> InvalidResult:
         f"the result of {tool!r} is at least {size:,} bytes, "
         f"more than max_result_bytes={most}; return less, or raise the limit"
     )
+
+
+def size_of(chunk: StreamChunk, most: float = math.inf) -> int:
+    """How many bytes its content has, as text, as data or as JSON; where it is more than `most`, so many."""
+    content = chunk.content
+    kind = type(content)
+    if kind is bytes or (kind is str and content.isascii()):  # by far the most, and there may be many
+        return len(content)
+    return bytes_of(content, most)
 
 
 def joined(contents: list[Any]) -> Any:

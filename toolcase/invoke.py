@@ -34,11 +34,11 @@ def _plain(function: Callable[..., Any]) -> Inner:
     return invoke
 
 
-def _prepared(tool: Tool[..., Any]) -> Callable[[Call], Callable[[], Any]]:
+def _prepared(tool: Tool[..., Any]) -> Callable[[Call], partial[Any]]:
     """What makes the function ready to be called with nothing more, from a call."""
     function, schema = tool.function, tool.schema
 
-    def prepare(call: Call) -> Callable[[], Any]:
+    def prepare(call: Call) -> partial[Any]:
         given = schema.gather(call.arguments) if schema.gather else call.arguments
         arguments = {**given, **{name: take(call) for name, take in schema.injected.items()}}
         positional = [arguments.pop(name) for name in schema.positional]
@@ -47,7 +47,7 @@ def _prepared(tool: Tool[..., Any]) -> Callable[[Call], Callable[[], Any]]:
     return prepare
 
 
-def _awaited(prepare: Callable[[Call], Callable[[], Any]]) -> Inner:
+def _awaited(prepare: Callable[[Call], partial[Any]]) -> Inner:
     async def invoke(call: Call) -> Any:
         call.info.attempts += 1
         return await prepare(call)()
@@ -55,7 +55,7 @@ def _awaited(prepare: Callable[[Call], Callable[[], Any]]) -> Inner:
     return invoke
 
 
-def _threaded(prepare: Callable[[Call], Callable[[], Any]]) -> Inner:
+def _threaded(prepare: Callable[[Call], partial[Any]]) -> Inner:
     async def invoke(call: Call) -> Any:
         host = call.host
 

@@ -11,7 +11,7 @@ from toolcase.chain import run_chain
 from toolcase.result import ToolResult, bounded, describe
 
 
-async def outcome(call: Call, chain: Inner, most_bytes: float) -> ToolResult:
+async def outcome_of(call: Call, chain: Inner, most_bytes: float) -> ToolResult:
     """Run it; never raises for what a tool or a middleware did. Cancellation passes through.
 
     A value of more than `most_bytes` is a failure of its own.

@@ -23,7 +23,7 @@ from toolcase.errors import Denied, InvalidArguments, ToolError, UnknownTool
 from toolcase.events import Event, ToolsChanged, log_fault, report_to_log
 from toolcase.lifetime import Lifetime, too_deep
 from toolcase.outbox import Outbox
-from toolcase.outcome import outcome
+from toolcase.outcome import outcome_of
 from toolcase.result import MOST_BYTES, ToolResult, byte_limit
 from toolcase.schema import Arguments, shown_value
 from toolcase.stop import interrupted
@@ -217,7 +217,7 @@ class Registry(Catalogue):
             idempotency_key=idempotency_key,
             detached=detached,
         )
-        return await outcome(*begun, self._most_bytes)
+        return await outcome_of(*begun, self._most_bytes)
 
     def stream(self, name: str, /, **arguments: Any) -> ToolStream:
         """What the tool gives, chunk by chunk; it begins when the first one is asked for."""
@@ -243,7 +243,7 @@ class Registry(Catalogue):
             name,
             arguments,
             context=context,
-            timeout=timeout,
+            timeout=timeout if timeout is None else seconds(timeout, "timeout"),
             idempotency_key=idempotency_key,
             detached=detached,
         )

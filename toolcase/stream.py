@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from contextvars import copy_context
 from typing import Any, Generic, Self, TypeVar
 
 import anyio
@@ -74,12 +73,10 @@ class Stream(Generic[T_co]):
         if work is not None and not work.ended:
             if self._pipe is not None and self._pipe.maker == anyio.get_current_task().id:
                 raise RuntimeError("a stream cannot be closed in its own task, which would wait for itself")
-            self._closed = True
+            self._close()
             work.cancel()
             cancelled = await _over(work)
-        self._closed = True
-        if self._pipe is not None:
-            self._pipe.close()
+        self._close()
         if cancelled is not None:
             raise cancelled
 
@@ -119,15 +116,19 @@ class Stream(Generic[T_co]):
         finally:
             del error  # no circle through the traceback's frame
 
+    def _close(self) -> None:
+        self._closed = True
+        if self._pipe is not None:
+            self._pipe.close()
+
     def _check_open(self) -> None:
         if self._closed:
             raise anyio.ClosedResourceError("this stream was closed before its end")
 
     async def _start(self) -> Pipe:
         """Begin: what gives the items runs from here on."""
-        pipe, here = Pipe(self._buffer), copy_context()  # on trio such a task would have that of the program
-        run = running(self._produce, pipe)
-        self._own(pipe, BackgroundTask(run, context=here, ended=lambda task: stopped(pipe)))
+        pipe = Pipe(self._buffer)
+        self._own(pipe, BackgroundTask(running(self._produce, pipe), ended=lambda task: stopped(pipe)))
         return pipe
 
     def _own(self, pipe: Pipe, work: Work) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Protocol
 
 import anyio
@@ -55,6 +55,8 @@ class BackgroundTask:
             # One that was cancelled before its first step never runs.
             self._task.add_done_callback(lambda task: self._over())
         else:
+            # Which would have trio's own variables otherwise.
+            context = copy_context() if context is None else context
             sys.modules["trio"].lowlevel.spawn_system_task(self._run, context=context)
 
     def cancel(self) -> None:

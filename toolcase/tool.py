@@ -13,6 +13,7 @@ import msgspec
 import wrapt
 
 from toolcase import docstrings
+from toolcase.resume import Resume, bound_resume, check_resume
 from toolcase.schema import Declared, Schema, build, declared_by, underlying
 from toolcase.tool_options import ToolOptions
 
@@ -67,6 +68,8 @@ class Tool(wrapt.BaseObjectProxy[Callable[P, R]], Generic[P, R]):
     """Whether one caller may be given what was made for another."""
     buffer = _Setting[int | None]()
     """How many of its chunks may wait for the reader of a stream; None where the tool does not say."""
+    resume = _Setting[Resume | None]()
+    """What goes on after the last chunk of a stream that broke off; None where it cannot."""
     middleware = _Setting[tuple[Callable[[Any, Any], Awaitable[Any]], ...]]()
     """What stands around this tool alone, inside the registry's middleware of the same stage."""
 
@@ -164,7 +167,10 @@ class Tool(wrapt.BaseObjectProxy[Callable[P, R]], Generic[P, R]):
         bind = getattr(type(self.__wrapped__), "__get__", None)
         if instance is None or bind is None:
             return self
-        return self._with(bind(self.__wrapped__, instance, owner), self._self_options)
+        function, options = bind(self.__wrapped__, instance, owner), self._self_options
+        if options.resume is not None:
+            options = replace(options, resume=bound_resume(options.resume, function))
+        return self._with(function, options)
 
     __eq__, __ne__, __hash__ = object.__eq__, object.__ne__, object.__hash__
 
@@ -200,6 +206,7 @@ def tool(
     examples: Iterable[Mapping[str, Any]] = (),
     shared: bool = False,
     buffer: int | None = None,
+    resume: Resume | None = None,
 ) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
 def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     """Make a tool of a function; it stays callable as before, with its signature and hints.
@@ -211,6 +218,7 @@ def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     `validate_result` checks what the function gives against its return annotation. `examples` are
     arguments that fit. `shared` says that one caller may be given what was made for another.
     `buffer` is how many chunks may wait for the reader of a stream; where nobody says, 16.
+    `resume(cursor, ...)` yields what comes after the chunk `cursor`, where a stream broke off.
     """
     if function is None:
         return lambda function: tool_of(function, **settings)
@@ -247,6 +255,7 @@ def _kind(function: Callable[..., Any], options: ToolOptions) -> Kind:
     # What functools.wraps made takes *args and says otherwise.
     if code is not None and code.co_flags & inspect.CO_VARARGS and not hasattr(plain, "__wrapped__"):
         raise TypeError(f"tool {options.name!r} cannot take *args: a caller gives arguments by name")
+    check_resume(options.resume, function, options.name)
     if inspect.isasyncgenfunction(plain):
         if options.validate_result:
             raise TypeError(f"tool {options.name!r} gives chunks; validate_result=True is for one value")

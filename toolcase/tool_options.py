@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolcase.clock import count, seconds
+from toolcase.resume import Resume
 
 NAME_CHARACTERS = 128
 _FLAGS = ("read_only", "idempotent", "destructive", "strict", "validate_result", "shared")
@@ -33,6 +34,7 @@ class ToolOptions:
     examples: tuple[Mapping[str, Any], ...] = ()
     shared: bool = False
     buffer: int | None = None
+    resume: Resume | None = None
 
     def __post_init__(self) -> None:
         self._check_name()

@@ -15,10 +15,10 @@ from toolcase.call import Call, Inner
 from toolcase.chunk import Collected, StreamChunk, StreamStopped, numbered
 from toolcase.clock import asyncio_task, current_loop
 from toolcase.errors import ToolError
-from toolcase.outcome import outcome
+from toolcase.outcome import outcome_of
 from toolcase.pipe import MOST_CHUNKS, Pipe
 from toolcase.result import ToolResult, complete
-from toolcase.stream import Put, Stream, running, stopped
+from toolcase.stream import Put, Stream, apart, running, stopped
 from toolcase.task import BackgroundTask
 from toolcase.threads import Leash
 from toolcase.timer import Timer, limits_of, remaining
@@ -160,19 +160,19 @@ class ToolStream(Stream[StreamChunk]):
         try:
             with work.scope:
                 await run.to(emit)
-        except BaseException:
-            if fault is None:
-                self._closed = True
+        except BaseException as raised:
+            self._closed = True
+            if fault is None or apart(raised)[0] is not None:  # a cancellation counts for more
                 raise
         finally:
             work.over.set()
         if fault is not None:
-            self._closed = True
             if isinstance(fault, ToolError):
                 complete(fault, run.call)
             try:
                 raise fault
             finally:
+                self._closed = True
                 del fault
         self._check_open()
 
@@ -192,7 +192,7 @@ class _Run:
         """Run it, with its chunks given to `put`; a value that no chunk has said is one."""
         if self.streams:
             self.call.emit = put
-        result = await outcome(self.call, self._chain, self._most_bytes)
+        result = await outcome_of(self.call, self._chain, self._most_bytes)
         if result.ok and (not self.streams or (result.value is not None and not self.passed())):
             await put(StreamChunk(result.value))
         self.result = result

@@ -13,7 +13,7 @@ from toolcase.catalogue import unknown
 from toolcase.chain import run_chain
 from toolcase.clock import seconds
 from toolcase.context import ExecutionContext, smaller
-from toolcase.outcome import outcome
+from toolcase.outcome import outcome_of
 from toolcase.result import ToolResult
 from toolcase.schema import Arguments
 from toolcase.tool import Tool
@@ -100,7 +100,7 @@ class View:
         """As `Registry.execute`, within this view; the smaller of both limits holds."""
         limit = smaller(timeout, self._timeout)
         begun = self._begin(name, arguments, timeout=limit, idempotency_key=idempotency_key)
-        return await outcome(*begun, self._registry._most_bytes)
+        return await outcome_of(*begun, self._registry._most_bytes)
 
     def stream(self, name: str, /, **arguments: Any) -> ToolStream:
         """As `Registry.stream`, within this view."""
@@ -116,7 +116,7 @@ class View:
         buffer: int | None = None,
     ) -> ToolStream:
         """As `Registry.stream_execute`, within this view; the smaller of both limits holds."""
-        limit = smaller(timeout, self._timeout)
+        limit = smaller(timeout if timeout is None else seconds(timeout, "timeout"), self._timeout)
         begin = partial(self._begin, name, arguments, timeout=limit, idempotency_key=idempotency_key)
         return ToolStream(name, begin, most_bytes=self._registry._most_bytes, buffer=buffer)
 

@@ -141,8 +141,7 @@ async def burst(backend: str, calls: int) -> Burst:
         logged=dict(sorted(logged.items())),
         measured=dict(sorted(measured.items())),
         left={**left, "calls in flight": inflight, "tools running": running, "busy threads": busy},
-        memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        * (1 if sys.platform == "darwin" else 1024),
+        memory_bytes=peak(),
     )
 
 
@@ -156,3 +155,9 @@ def census() -> dict[str, int]:
         tasks, timers = sys.modules["trio"].lowlevel.current_statistics().tasks_living, 0
     calls = sum(isinstance(kept, Call) for kept in gc.get_objects())
     return {"tasks": tasks, "timers": timers, "threads": threading.active_count(), "calls in memory": calls}
+
+
+def peak() -> int:
+    """The most bytes that this process has had in use, so far."""
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used if sys.platform == "darwin" else used * 1024

@@ -1,4 +1,4 @@
-"""The command line: which back ends, how many calls, and what came of them."""
+"""The command line: which back ends, how many calls, how much data, and what came of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import anyio
 
 from drills.burst import Burst, burst
+from drills.flood import flood
 
 BACKENDS = ("asyncio", "trio")
 
@@ -16,14 +17,20 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the drills; 1 where one of them came out wrong."""
     parser = argparse.ArgumentParser(prog="contrib/drills", description=__doc__)
     parser.add_argument("--calls", type=int, default=10_000, metavar="N")
+    parser.add_argument("--mebibytes", type=int, default=1024, metavar="N")
     parser.add_argument("--backend", choices=BACKENDS, action="append", help="both without it")
     options = parser.parse_args(words)
     faults = []
-    for backend in options.backend or BACKENDS:
+    backends = options.backend or BACKENDS
+    for backend in backends:  # first, while the process is small: what it grows by is seen at its peak
+        poured = anyio.run(flood, backend, options.mebibytes, backend=backend)
+        print(poured, flush=True)
+        faults += [f"{backend}: {fault}" for fault in poured.faults()]
+    for backend in backends:
         result = anyio.run(burst, backend, options.calls, backend=backend)
         print(shown(result), flush=True)
         faults += [f"{backend}: {fault}" for fault in result.faults()]
-    print("\n".join(faults) or "every outcome counted once, nothing left over")
+    print("\n".join(faults) or "all data arrived, every outcome counted once, nothing left over")
     return 1 if faults else 0
 
 

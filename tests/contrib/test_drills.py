@@ -6,6 +6,7 @@ import structlog
 
 from drills.burst import EVERY, Burst, burst, expected
 from drills.command import shown
+from drills.flood import Flood, flood
 
 GOOD = Burst(
     backend="asyncio",
@@ -56,3 +57,38 @@ def test_a_reader_sees_outcomes_and_memory():
 
     assert "1 TIMEOUT, 2 TOOL_FAILED, 1 cancelled, 16 ok" in text
     assert "1 MiB at most" in text
+
+
+@pytest.mark.real_time
+@pytest.mark.usefixtures("_log_as_before")
+async def test_a_flood_arrives_whole_and_leaves_next_to_nothing_in_memory(backend):
+    result = await flood(backend, 64)
+
+    assert result.faults() == []
+    assert result.chunks == 1024
+    assert str(result).startswith(f"{backend}: 64 MiB in 1,024 chunks")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"received": "other"}, "the digest other, what was sent same"),
+        ({"growth": 32 * 2**20}, "memory grew by 33,554,432 bytes"),
+        ({"chunks": 15}, "15 chunks arrived, expected 16"),
+    ],
+)
+def test_a_flood_says_what_is_wrong(change, said):
+    good = Flood(
+        backend="asyncio",
+        bytes=2**20,
+        seconds=1.0,
+        chunks=16,
+        around="",
+        sent="same",
+        received="same",
+        growth=0,
+    )
+
+    assert good.faults() == []
+    (fault,) = msgspec.structs.replace(good, **change).faults()
+    assert said in fault

@@ -15,7 +15,10 @@ from typing import Any
 import coverage
 
 ROOT = Path(__file__).parents[2]
-FULL_NAMES = ("tool", "call", "chain", "invoke", "registry", "schema/build", "schema/schema")
+FULL_NAMES = (
+    *("tool", "call", "chain", "invoke", "registry", "schema/build", "schema/schema"),
+    *("chunk", "pipe", "stream", "streaming", "tool_stream"),
+)
 FULL_PATHS = tuple(f"toolcase/{name}.py" for name in FULL_NAMES)
 FULL_FOLDERS = ("toolcase/middleware/",)
 FULL, NEARLY = 100.0, 95.0

@@ -29,6 +29,7 @@ KNOW_THE_BACK_END = {
     "blocking",  # waits in a thread, which asyncio and trio end in different ways; names the default
     "clock",  # tells which one it is
     "events",  # knows asyncio's CancelledError, which ends a thread that was let go
+    "pace",  # limits of time, as the timer has them
     "pipe",  # wakes tasks natively: an event costs more than the chunk
     "registry",  # asks asyncio for its loop first, on the path of every call
     "stop",

@@ -20,7 +20,7 @@ MAIN_PATH_LINES = 1_000
 BESIDE_THE_CORE = {"testing", "cli", "concurrency"}
 ROOMS = {"middleware", "observability", "agents", "plugins"}
 PERMITS = {"bulkhead.py", "permits.py"}
-STREAMS = {"pipe.py", "stream.py", "streaming.py", "tool_stream.py"}
+STREAMS = {"pace.py", "pipe.py", "resume.py", "stream.py", "streaming.py", "tool_stream.py"}
 CHOSEN = ROOMS | PERMITS | STREAMS
 """What a host picks: each stands alone, and one that nobody picks is in nobody's way.
 

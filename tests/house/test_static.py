@@ -50,7 +50,7 @@ CLOCKS = {
 CLOCK_OF_THE_LOOP = {"time", "current_time"}
 READ_CLOCKS = {"toolcase/clock.py"}
 """And `testing` and `cli`, which are not in a call's way."""
-READ_THE_LOOP = {"toolcase/clock.py", "toolcase/timer.py"}
+READ_THE_LOOP = {"toolcase/clock.py", "toolcase/pace.py", "toolcase/timer.py"}
 
 DISPLAYS = ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp
 MUTABLE = {

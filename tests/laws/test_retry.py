@@ -1,5 +1,6 @@
-"""Laws 10 to 18: trying again."""
+"""Laws 10 to 18 and 63: trying again."""
 
+import contextlib
 import math
 
 import anyio
@@ -8,8 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from laws.observing import outcome
-from toolcase import Registry
-from toolcase.runtime import ExponentialBackoff, RetryBudget, RetryMiddleware, RetryPolicy
+from toolcase import Registry, StreamChunk, ToolTimeout
+from toolcase.runtime import (
+    ExponentialBackoff,
+    RetryBudget,
+    RetryMiddleware,
+    RetryPolicy,
+    TimeoutMiddleware,
+)
 from toolcase.testing import Fail, Give, Hang, Script, current_clock
 from toolcase.testing.strategies import policies, scripts
 
@@ -130,3 +137,51 @@ async def test_law_18_a_value_that_is_never_accepted_is_the_last_one_unchanged(v
     value = await registry.call("t")
 
     assert value is next((box for box in played if box[0] == accepted), played[-1])
+
+
+@given(
+    until=st.integers(0, 12),
+    breaks=st.lists(st.integers(0, 5), max_size=6),
+    hangs=st.booleans(),
+    delay=st.sampled_from([0.0, 2.0, 9.0]),
+    how=st.sampled_from(["block", "sink"]),
+    resumes=st.booleans(),
+)
+async def test_law_63_no_chunk_that_was_delivered_is_delivered_again(
+    until, breaks, hangs, delay, how, resumes
+):
+    """The tool breaks off after so many chunks each time, by an error or by giving nothing further."""
+    registry, ends, got = Registry(), iter(breaks), []
+    registry.use(quick(9), TimeoutMiddleware(idle=5))
+
+    async def go_on(cursor):
+        most = next(ends, None)
+        for number in range(cursor.content + 1, until)[:most]:
+            yield number
+        if most is not None:
+            await anyio.sleep(99 if hangs else 0)
+            raise ConnectionError
+
+    @registry.tool(resume=go_on if resumes else None)
+    async def count():
+        async for number in go_on(StreamChunk(-1)):
+            yield number
+
+    async def take(chunk):
+        assert chunk.index == len(got)
+        got.append(chunk.content)
+        await anyio.sleep(delay)
+
+    stream = registry.stream_execute("count", buffer=2)
+    if how == "sink":
+        ok = (await stream.stream_to(take)).ok
+    else:
+        async with stream:
+            with contextlib.suppress(ConnectionError, ToolTimeout):
+                async for chunk in stream:
+                    await take(chunk)
+            ok = stream.result.ok
+
+    assert got == list(range(len(got)))
+    if resumes or not breaks:
+        assert (ok, len(got)) == (True, until)

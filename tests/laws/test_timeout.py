@@ -1,4 +1,4 @@
-"""Laws 19 to 22 and 24: limits of time, and threads. Law 23 is about streams, and comes with them."""
+"""Laws 19 to 24: limits of time, and threads."""
 
 import math
 import threading
@@ -8,7 +8,7 @@ import anyio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from laws.observing import outcome
+from laws.observing import end_of, outcome
 from toolcase import Registry, ToolTimeout
 from toolcase.runtime import TimeoutMiddleware
 from toolcase.testing import Give, Hang, Script, current_clock
@@ -59,6 +59,43 @@ async def test_law_22_every_race_of_ends_has_exactly_one_outcome(limit, moment, 
 
     assert len(ends) <= 1
     assert ends or scope.cancelled_caught
+
+
+@given(
+    waits=st.lists(st.sampled_from([0.0, 0.5, 1.5, 3.0]), max_size=6),
+    delays=st.lists(st.sampled_from([0.0, 1.0, 40.0]), min_size=6, max_size=6),
+    idle=st.sampled_from([1.0, 2.0]),
+    first=st.sampled_from([1.0, math.inf]),
+    how=st.sampled_from(["block", "sink"]),
+)
+async def test_law_23_no_delay_of_a_reader_is_an_idle_tool(waits, delays, idle, first, how):
+    async def read(delays):
+        """The chunks, and how it ended, with a reader who waits so long after each of them."""
+        registry, got = Registry(), []
+        registry.use(TimeoutMiddleware(first_chunk=first, idle=idle))
+
+        @registry.tool
+        async def tail():
+            for number, wait in enumerate(waits):
+                await anyio.sleep(wait)
+                yield number
+
+        async def take(chunk):
+            got.append(chunk.content)
+            await anyio.sleep(delays[chunk.content])
+
+        stream = registry.stream_execute("tail", buffer=1)
+        if how == "sink":
+            return got, end_of(await stream.stream_to(take))
+        async with stream:
+            try:
+                async for chunk in stream:
+                    await take(chunk)
+            except ToolTimeout:
+                pass
+            return got, end_of(stream.result)
+
+    assert await read(delays) == await read([0.0] * 6)
 
 
 @given(order=st.permutations(range(4)), abandoned=st.booleans())

@@ -872,3 +872,156 @@ async def test_a_fault_of_the_policy_is_reported_as_one_of_the_retry():
     await registry.execute("t")
 
     assert [type(fault.middleware) for fault in faults] == [RetryMiddleware]
+
+
+class TestStreams:
+    """A stream of which its reader has seen something is not begun anew."""
+
+    def registry(self, *, chunks, resume=None, policy=None, again=10, **options):
+        """A tool that fails after so many chunks, each of the first `again` times."""
+        registry, recorder, self.starts = Registry(), Recorder(), []
+        policy = policy or RetryPolicy(backoff=STEADY)
+        registry.use(recorder, RetryMiddleware(policy))
+
+        @registry.tool(resume=resume, **options)
+        async def count():
+            self.starts.append(current_clock().now)
+            for number in range(chunks):
+                yield number
+            if len(self.starts) <= again:
+                raise ConnectionError("lost")
+            yield "end"
+
+        return registry, recorder
+
+    async def read(self, stream):
+        """The contents of its chunks, and its error if it has one."""
+        got, error = [], None
+        try:
+            async with stream:
+                async for chunk in stream:
+                    got.append(chunk.content)
+        except Exception as raised:
+            error = raised
+        return got, error
+
+    async def test_before_its_first_chunk_it_is_tried_again_as_any_call(self):
+        registry, _ = self.registry(chunks=0, again=2)
+
+        assert await self.read(registry.stream("count")) == (["end"], None)
+        assert self.starts == pytest.approx([0, 1, 3])
+
+    async def test_after_it_its_error_passes_with_the_reason(self):
+        registry, recorder = self.registry(chunks=2)
+
+        got, error = await self.read(registry.stream("count"))
+
+        assert (got, type(error), len(self.starts)) == ([0, 1], ConnectionError, 1)
+        assert recorder.records[0].events[-1].reason == (
+            "chunks of it have been handed over already, and the tool has no resume"
+        )
+
+    async def test_where_one_value_is_wanted_it_is_tried_again(self):
+        registry, _ = self.registry(chunks=2, again=1)
+
+        assert await registry.call("count") == [0, 1, "end"]
+
+    async def test_with_a_resume_it_goes_on(self):
+        async def go_on(cursor):
+            yield cursor.content + 1
+
+        registry, _ = self.registry(chunks=2, resume=go_on)
+
+        assert await self.read(registry.stream("count")) == ([0, 1, 2], None)
+
+    async def test_with_a_resume_too_a_tool_that_is_not_idempotent_is_not_run_again(self):
+        async def go_on(cursor):
+            yield "never"
+
+        registry, _ = self.registry(chunks=2, resume=go_on, idempotent=False)
+
+        assert (await self.read(registry.stream("count")))[0] == [0, 1]
+
+    async def test_while_a_chunk_is_on_its_way_even_a_resume_cannot_tell_where_to_go_on(self):
+        async def go_on(cursor):
+            yield "never"
+
+        registry, recorder = Registry(), Recorder()
+        registry.use(recorder, RetryMiddleware(RetryPolicy(backoff=STEADY)), TimeoutMiddleware(5))
+
+        @registry.tool(resume=go_on)
+        async def count():
+            for number in range(9):
+                yield number
+
+        taken = []
+
+        async def slow(chunk):
+            taken.append(chunk.content)
+            await anyio.sleep(chunk.content * 9)
+
+        result = await registry.stream("count").stream_to(slow)
+
+        assert (taken, result.error.code, result.attempts) == ([0, 1], ErrorCode.TIMEOUT, 1)
+        assert recorder.records[0].events[-1].reason == (
+            "a chunk of it was on its way to the reader, and may have arrived"
+        )
+
+    async def test_while_its_first_chunk_is_on_its_way_neither(self):
+        async def go_on(cursor):
+            yield "never"
+
+        registry = Registry()
+        registry.use(RetryMiddleware(RetryPolicy(backoff=STEADY)), TimeoutMiddleware(5))
+
+        @registry.tool(resume=go_on)
+        async def count():
+            yield 0
+
+        result = await registry.stream("count").stream_to(lambda chunk: anyio.sleep(9))
+
+        assert result.attempts == 1
+
+    async def test_it_has_no_value_that_could_be_judged(self):
+        judged = []
+        policy = RetryPolicy(backoff=STEADY, retry_if_result=lambda value: judged.append(value) or True)
+        registry, _ = self.registry(chunks=1, again=0, policy=policy)
+
+        assert await self.read(registry.stream("count")) == ([0, "end"], None)
+        assert judged == []
+
+    async def test_of_a_tool_that_does_not_stream_the_value_is_judged(self):
+        registry, script = Registry(), Script(Give("wait"), Give("done"))
+        registry.use(
+            RetryMiddleware(RetryPolicy(backoff=STEADY, retry_if_result=lambda value: value == "wait"))
+        )
+        registry.add(script.tool("t"))
+
+        assert await self.read(registry.stream("t")) == (["done"], None)
+
+    async def test_a_reader_who_leaves_is_no_failure(self):
+        registry, _ = self.registry(chunks=2)
+
+        async def leaves(chunk):
+            raise ConnectionError("gone")
+
+        with pytest.raises(ConnectionError, match="gone"):
+            await registry.stream("count").stream_to(leaves)
+
+        assert len(self.starts) == 1
+
+    async def test_no_wait_goes_beyond_the_deadline_of_the_call_around(self):
+        registry, recorder = self.registry(
+            chunks=0, policy=RetryPolicy(backoff=ExponentialBackoff(base=8, jitter=False))
+        )
+
+        @registry.tool(timeout=5)
+        async def parent():
+            return await self.read(registry.stream("count"))
+
+        _, error = await registry.call("parent")
+
+        assert isinstance(error, ConnectionError)
+        assert current_clock().now == 0
+        reasons = [getattr(event, "reason", "") for record in recorder.records for event in record.events]
+        assert "the next attempt would start after the deadline" in reasons

@@ -2,6 +2,7 @@
 
 import math
 
+import anyio
 import pytest
 
 from toolcase import Registry, Stage, ToolTimeout
@@ -78,4 +79,96 @@ def test_shows_its_seconds():
 
 
 def test_its_repr_is_how_it_was_made():
-    assert repr(TimeoutMiddleware(5)) == "TimeoutMiddleware(seconds=5)"
+    assert repr(TimeoutMiddleware(5)) == "TimeoutMiddleware(seconds=5, first_chunk=inf, idle=inf)"
+
+
+@pytest.mark.parametrize("setting", ["first_chunk", "idle"])
+@pytest.mark.parametrize("value", [0, -1, math.nan])
+def test_refuses_limits_between_chunks_that_are_none(setting, value):
+    with pytest.raises(ValueError, match=f"{setting} must be above 0 seconds, got"):
+        TimeoutMiddleware(**{setting: value})
+
+
+def test_its_limits_between_chunks_are_given_by_name():
+    with pytest.raises(TypeError, match="positional"):
+        TimeoutMiddleware(1, 2)
+
+
+def test_another_limit_leaves_those_between_chunks_as_they_are():
+    limit = TimeoutMiddleware(9, first_chunk=2, idle=3)
+
+    assert limit.with_limit(seconds=4) == TimeoutMiddleware(4, first_chunk=2, idle=3)
+
+
+def test_shows_each_limit_that_is_one():
+    assert (
+        str(TimeoutMiddleware(9, first_chunk=2.5, idle=3))
+        == "TimeoutMiddleware(9 s, first chunk 2.5 s, idle 3 s)"
+    )
+    assert str(TimeoutMiddleware(idle=3)) == "TimeoutMiddleware(idle 3 s)"
+    assert str(TimeoutMiddleware()) == "TimeoutMiddleware(no limit)"
+
+
+async def test_a_tools_own_seconds_replace_those_of_all_of_it_alone():
+    registry = Registry()
+    registry.use(TimeoutMiddleware(99, idle=3))
+
+    @registry.tool(timeout=10)
+    async def tail():
+        for wait in (2, 2, 4):
+            yield await anyio.sleep(wait)
+
+    with pytest.raises(ToolTimeout, match="no chunk for 3 s"):
+        await registry.call("tail")
+
+    assert current_clock().now == pytest.approx(7)
+
+
+class TestAStream:
+    """Ends with the error of its limit, after the chunks that were given before."""
+
+    async def chunks(self, stream):
+        got = []
+        with pytest.raises(ToolTimeout) as caught:
+            async with stream:
+                async for chunk in stream:
+                    got.append(chunk.content)
+        return got, str(caught.value), caught.value.kind
+
+    def registry(self, **options):
+        registry = Registry()
+
+        @registry.tool(**options)
+        async def tail():
+            for number in range(1_000):
+                yield number
+                await anyio.sleep(2)
+
+        return registry
+
+    async def test_of_its_tool(self):
+        registry = self.registry(timeout=5)
+
+        assert await self.chunks(registry.stream("tail")) == (
+            [0, 1, 2],
+            "'tail' took longer than 5 s",
+            "attempt",
+        )
+
+    async def test_of_its_caller(self):
+        registry = self.registry()
+
+        assert await self.chunks(registry.stream_execute("tail", timeout=5)) == (
+            [0, 1, 2],
+            "'tail' took longer than 5 s, waits and retries included",
+            "total",
+        )
+
+    async def test_of_its_view(self):
+        view = self.registry().view(timeout=5)
+
+        assert await self.chunks(view.stream("tail")) == (
+            [0, 1, 2],
+            "'tail' took longer than 5 s, waits and retries included",
+            "total",
+        )

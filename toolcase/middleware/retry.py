@@ -26,7 +26,8 @@ class RetryMiddleware:
     A value that the policy's `retry_if_result` asks to try again for counts as a failed attempt; that of the
     last attempt is returned. Cancellation, an outer limit of time, and whatever else is no `Exception` pass
     at once. A tool declared `idempotent=False` is run again only if nothing was done yet, or the call has an
-    idempotency key; its error then says `outcome_unknown`.
+    idempotency key; its error then says `outcome_unknown`. A stream of which chunks have been handed over is
+    tried again only if its tool can `resume`; it has no value to judge.
     """
 
     policy: RetryPolicy = field(default_factory=RetryPolicy)
@@ -51,7 +52,9 @@ class RetryMiddleware:
                 if wait is None:
                     raise
             else:
-                rejected = judged and self._asked(call, False, self.policy.rejects, value)
+                rejected = (
+                    judged and call.emit is None and self._asked(call, False, self.policy.rejects, value)
+                )
                 wait = self._wait(call, None, number, waited, before) if rejected else None
                 if wait is None:
                     return value
@@ -113,6 +116,8 @@ class RetryMiddleware:
             return "the tool is not idempotent and the call has no idempotency key"
         if number >= policy.max_attempts:
             return f"{number} attempts were made"
+        if handed_over := _handed_over(call):
+            return handed_over
         if any(isinstance(value, Iterator) for value in call.arguments.values()):
             return "an argument can be read only once"
         if asked is not None and asked > policy.max_retry_after:
@@ -126,6 +131,18 @@ class RetryMiddleware:
         except Exception as fault:  # noqa: BLE001  foreign code
             call.host.report(MiddlewareFailed(tool=call.name, middleware=self, error=fault))
             return default
+
+
+def _handed_over(call: Call) -> str:
+    """Why a stream cannot go on; nothing where nobody has seen any of it, or its tool can resume it."""
+    info, tool = call.info, call.tool
+    if call.emit is None or not info.chunks:
+        return ""
+    if tool is None or tool.resume is None:
+        return "chunks of it have been handed over already, and the tool has no resume"
+    if info.cursor is None or info.cursor.index + 1 < info.chunks:
+        return "a chunk of it was on its way to the reader, and may have arrived"
+    return ""
 
 
 def _keyed(call: Call) -> bool:

@@ -185,7 +185,7 @@ class TestError:
                 names.append(step.tb_frame.f_code.co_name)
                 step = step.tb_next
             assert names[-1] == "play"
-            assert (names.count("_execute"), names.count("_fly"), names.count("scripted")) == (1, 1, 1)
+            assert (names.count("outcome_of"), names.count("_fly"), names.count("scripted")) == (1, 1, 1)
 
     async def test_that_cannot_be_copied_is_given_to_all(self):
         class Needy(Exception):

@@ -743,3 +743,86 @@ class TestSettings:
 
         with pytest.raises(CircuitOpen):
             await alone()
+
+
+class TestStreams:
+    """A stream is judged by how its tool does, and not by how it is read."""
+
+    def streaming(self, **settings):
+        breaker, registry = CircuitBreakerMiddleware(**settings), Registry()
+        registry.use(breaker)
+
+        @registry.tool
+        async def count(first: float = 0, until: int = 5, fails: bool = False):
+            await anyio.sleep(first)
+            for number in range(until):
+                yield number
+            if fails:
+                raise OSError
+            await anyio.sleep(5)
+
+        return registry, breaker
+
+    async def test_that_comes_to_its_end_is_a_success(self):
+        registry, breaker = self.streaming(failure_threshold=2)
+
+        for fails in (True, False, True):
+            await registry.stream("count", fails=fails).stream_to(lambda chunk: None)
+
+        assert breaker.state("count") is CircuitState.CLOSED
+
+    async def test_that_breaks_off_is_a_failure(self):
+        registry, breaker = self.streaming(failure_threshold=1)
+
+        await registry.stream("count", fails=True).stream_to(lambda chunk: None)
+
+        assert breaker.state("count") is CircuitState.OPEN
+
+    @pytest.mark.parametrize("limit", [{"first_chunk": 1}, {"idle": 1}])
+    async def test_that_lets_wait_too_long_is_a_failure(self, limit):
+        registry, breaker = self.streaming(failure_threshold=1)
+        registry.use(TimeoutMiddleware(**limit))
+
+        await registry.stream("count", first=3).stream_to(lambda chunk: None)
+
+        assert breaker.state("count") is CircuitState.OPEN
+
+    @pytest.mark.parametrize("how", ["closes it", "fails"])
+    async def test_whose_reader_leaves_says_nothing(self, how):
+        registry, breaker = self.streaming(failure_threshold=1, recovery_time=1)
+        await registry.stream("count", fails=True).stream_to(lambda chunk: None)
+        await anyio.sleep(2)
+
+        async def leaves(chunk):
+            raise OSError
+
+        if how == "fails":
+            with pytest.raises(OSError):
+                await registry.stream("count").stream_to(leaves)
+        else:
+            async with registry.stream("count") as stream:
+                await anext(stream)
+
+        assert breaker.state("count") is CircuitState.HALF_OPEN
+        assert (await registry.execute("count")).ok  # its place was given back
+
+    @pytest.mark.parametrize(
+        ("first", "wait", "state"), [(3, 0, CircuitState.OPEN), (1, 9, CircuitState.CLOSED)]
+    )
+    async def test_is_slow_by_its_first_chunk_however_it_is_read(self, first, wait, state):
+        registry, breaker = self.streaming(slow_seconds=2, min_calls=1)
+
+        await registry.stream("count", first=first).stream_to(lambda chunk: anyio.sleep(wait))
+
+        assert breaker.state("count") is state
+
+    @pytest.mark.parametrize("how", ["no chunk", "one value"])
+    async def test_is_slow_by_its_end_where_nobody_waits_for_a_first_chunk(self, how):
+        registry, breaker = self.streaming(slow_seconds=2, min_calls=1)
+
+        if how == "no chunk":
+            await registry.stream("count", until=0).stream_to(lambda chunk: None)
+        else:
+            await registry.call("count")
+
+        assert breaker.state("count") is CircuitState.OPEN

@@ -87,7 +87,7 @@ class CircuitBreakerMiddleware(CircuitRules):
             self._failed(call, key, circuit, ticket, error, started=call.info.attempts > before)
             raise
         now = host.clock.monotonic()
-        started, slow = call.info.attempts > before, now - began >= self.slow_seconds
+        started, slow = call.info.attempts > before, _answered(call, now) - began >= self.slow_seconds
         if not (started and not slow and ticket.tally is not None and ticket.tally.add_quietly(now)):
             self._ended_well(call, key, circuit, ticket, now, started=started, slow=slow)
         return value
@@ -215,6 +215,12 @@ class CircuitBreakerMiddleware(CircuitRules):
 
     def _report(self, call: Call, fault: Exception) -> None:
         call.host.report(MiddlewareFailed(tool=call.name, middleware=self, error=fault))
+
+
+def _answered(call: Call, now: float) -> float:
+    """When the tool had answered: with the first chunk of a stream, whose rest waits for its reader too."""
+    first = call.info.first_chunk
+    return now if first is None or call.emit is None else first
 
 
 def _refusal(name: str, circuit: Circuit, now: float) -> CircuitOpen:

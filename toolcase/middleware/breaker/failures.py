@@ -26,11 +26,15 @@ REFUSALS = (
 )  # fmt: skip
 
 
+_OF_THE_TOOL = frozenset({"attempt", "first_chunk", "idle"})
+"""Limits of time that say something of the tool."""
+
+
 def of_the_tool(error: Exception) -> bool:
     """Whether it is a failure where nobody said otherwise: all but refusals, wrong arguments, and a limit of
-    time around more than one attempt.
+    time around more than one attempt, or of the wait for a turn.
     """
-    return error.kind == "attempt" if isinstance(error, ToolTimeout) else not isinstance(error, REFUSALS)
+    return error.kind in _OF_THE_TOOL if isinstance(error, ToolTimeout) else not isinstance(error, REFUSALS)
 
 
 def stopped() -> bool:

@@ -1,0 +1,139 @@
+"""A bounded queue to one reader: order, room, and who is woken when."""
+
+import anyio
+import pytest
+
+from toolcase.chunk import StreamChunk, StreamStopped
+from toolcase.pipe import MOST_BYTES, Pipe
+
+
+async def fill(pipe, items):
+    for item in items:
+        await pipe.put(item)
+    pipe.end()
+
+
+async def drain(pipe, *, wait=None):
+    got = []
+    while await pipe.filled():
+        got.append(pipe.take())
+        if wait is not None:
+            await anyio.sleep(wait)
+    return got
+
+
+@pytest.mark.parametrize("size", [1, 2, 16])
+@pytest.mark.parametrize("wait", [None, 1])
+async def test_gives_items_in_order(size, wait):
+    pipe = Pipe(size)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fill, pipe, range(50))
+
+        assert await drain(pipe, wait=wait) == list(range(50))
+
+
+@pytest.mark.parametrize(("size", "item", "most"), [(3, 1, 3), (16, "x" * (MOST_BYTES // 2), 2)])
+async def test_whoever_adds_to_a_full_one_waits(size, item, most):
+    pipe = Pipe(size)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fill, pipe, [item] * 10)
+        await anyio.sleep(1)
+
+        assert len(pipe.items) == most
+        tasks.cancel_scope.cancel()
+
+
+async def test_whoever_waits_for_room_is_woken_when_half_is_free():
+    pipe, lengths = Pipe(4), []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fill, pipe, range(20))
+        await anyio.sleep(1)
+        for _ in range(4):
+            pipe.take()
+            await anyio.sleep(1)
+            lengths.append(len(pipe.items))
+        tasks.cancel_scope.cancel()
+
+    assert lengths == [3, 4, 3, 4]
+
+
+async def test_several_may_wait_for_room():
+    pipe = Pipe(1)
+    async with anyio.create_task_group() as tasks:
+        for number in range(5):
+            tasks.start_soon(pipe.put, number)
+        await anyio.sleep(1)
+        got = []
+        for _ in range(5):
+            assert await pipe.filled()
+            got.append(pipe.take())
+
+    assert sorted(got) == [0, 1, 2, 3, 4]
+
+
+async def test_a_reader_that_is_cancelled_again_and_again_misses_nothing():
+    pipe = Pipe()
+    for _ in range(100):
+        with anyio.move_on_after(1):
+            await pipe.filled()
+
+    assert len(pipe._filled.waits) <= 1
+    await pipe.put(1)
+    assert await drain_one(pipe) == 1
+
+
+async def drain_one(pipe):
+    assert await pipe.filled()
+    return pipe.take()
+
+
+async def test_one_that_was_cancelled_while_it_waited_for_room_has_added_nothing():
+    pipe = Pipe(1)
+    await pipe.put(1)
+    with anyio.move_on_after(1):
+        await pipe.put(2)
+
+    pipe.end()
+
+    assert await drain(pipe) == [1]
+
+
+async def test_an_end_comes_after_what_is_there_and_the_first_one_stands():
+    pipe, fault = Pipe(), ValueError()
+    await pipe.put(1)
+
+    pipe.end(fault)
+    pipe.end()
+
+    assert await drain(pipe) == [1]
+    assert pipe.error is fault
+
+
+async def test_one_that_is_closed_takes_nothing_and_frees_whoever_waits():
+    pipe, stopped = Pipe(1), []
+    await pipe.put(1)
+
+    async def adds():
+        with pytest.raises(StreamStopped):
+            await pipe.put(2)
+        stopped.append(1)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(adds)
+        await anyio.sleep(1)
+        pipe.close()
+
+    assert stopped == [1]
+    assert not pipe.items
+
+
+async def test_numbers_chunks_if_it_is_asked_to():
+    chunk = StreamChunk("b", 1)
+    for numbers in (True, False):
+        pipe = Pipe(numbers=numbers)
+        await fill(pipe, [StreamChunk("a", 5, {"k": 1}), chunk])
+        first, second = await drain(pipe)
+
+        assert first == StreamChunk("a", 0 if numbers else 5, {"k": 1})
+        assert second is chunk
