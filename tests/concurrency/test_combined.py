@@ -241,6 +241,28 @@ async def test_what_the_source_raises_while_it_is_left_is_raised(combine):
     assert source.closed
 
 
+@pytest.mark.parametrize("away", [0, 1])
+async def test_at_a_yield_too_and_its_clean_up_may_wait(combine, away):
+    gone, steps = Gone(), []
+
+    async def source():
+        try:
+            for number in range(50):
+                yield number
+        finally:
+            await anyio.sleep(1)
+            steps.append("cleaned up")
+            raise gone
+
+    with pytest.raises(Gone) as raised:
+        async with combine(source()) as stream:
+            await anext(stream)
+            await anyio.sleep(away)  # it has read ahead by then, and waits for room
+
+    assert steps == ["cleaned up"]
+    assert raised.value is gone
+
+
 async def test_but_it_is_not_raised_in_the_place_of_a_cancellation(combine):
     source = Source(0, After(9, 1), faulty=Gone())
 

@@ -48,6 +48,17 @@ async def test_several_errors_come_together_in_the_order_of_the_sources(join):
     assert error.exceptions == (first, second, third)
 
 
+async def test_several_errors_of_clean_ups_come_together(join):
+    first, second = Gone("first"), Gone("second")
+
+    with pytest.raises(ExceptionGroup) as raised:
+        async with join(numbers(50, faulty=first), numbers(50, faulty=second)) as stream:
+            await anext(stream)
+            await anyio.sleep(1)
+
+    assert raised.value.exceptions == (first, second)
+
+
 async def test_an_error_closes_also_those_that_were_not_begun(join):
     sources = [Source(Gone()), numbers(3), numbers(3)]
 

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
+from toolcase.chunk import StreamStopped
 from toolcase.stream import Put, Stream
 from toolcase.timer import shielded
 
@@ -35,8 +36,8 @@ class Reading(Generic[T]):
         return self._iterator
 
     async def __aexit__(self, kind: type[BaseException] | None, *raised: object) -> None:
-        if kind is not None and issubclass(kind, anyio.get_cancelled_exc_class()):
-            with shielded():
+        if kind is not None and issubclass(kind, anyio.get_cancelled_exc_class() | StreamStopped):
+            with shielded():  # or what the source awaits would be cut off at once
                 await self.aclose()
         else:
             await self.aclose()

@@ -7,6 +7,7 @@ from typing import Self
 
 import anyio
 
+from toolcase.chunk import StreamStopped
 from toolcase.stream import apart
 
 
@@ -14,7 +15,8 @@ class Together:
     """Tasks that end together: where one fails, the others are cancelled, and awaited before it is raised.
 
     One error is raised as it is; several are a group, in the order in which their tasks were started. An
-    `Exception` of the block itself cancels nobody: it is raised when all that was started has ended.
+    `Exception` of the block itself cancels nobody: it is raised when all that was started has ended. Where
+    nobody wants further items they are all stopped, which is no error.
     """
 
     def __init__(self) -> None:
@@ -40,7 +42,7 @@ class Together:
         if raised is not None:
             raised, error = apart(raised)
             if error is not None:
-                self._errors[self._next()] = error
+                self._note(self._next(), error)
                 if not isinstance(error, Exception):
                     self.stop()
             del error  # no circles through a traceback's frame, here and below
@@ -56,13 +58,17 @@ class Together:
         number, self._started = self._started, self._started + 1
         return number
 
+    def _note(self, number: int, error: BaseException) -> None:
+        if not isinstance(error, StreamStopped):
+            self._errors[number] = error
+
     async def _run(self, number: int, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
         except BaseException as raised:  # noqa: BLE001  a program's end included: all of it is raised again
             cancelled, error = apart(raised)
             if error is not None:
-                self._errors[number] = error
+                self._note(number, error)
                 self.stop()
             del error
             if cancelled is not None:
