@@ -181,7 +181,9 @@ def apart(raised: BaseException) -> tuple[BaseException | None, BaseException | 
     kind = anyio.get_cancelled_exc_class()
     if isinstance(raised, kind):
         return raised, None
-    return raised.split(kind) if isinstance(raised, BaseExceptionGroup) else (None, raised)
+    if isinstance(raised, BaseExceptionGroup) and raised.subgroup(kind) is not None:
+        return raised.split(kind)  # which would copy one that has none
+    return None, raised
 
 
 async def _over(work: Work) -> BaseException | None:

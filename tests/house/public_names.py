@@ -15,6 +15,7 @@ from house.source import ROOT, tree
 DOORS = (
     "toolcase",
     "toolcase.cli",
+    "toolcase.concurrency",
     "toolcase.events",
     "toolcase.middleware",
     "toolcase.observability",
@@ -60,8 +61,15 @@ def definitions(root: ast.Module) -> Iterator[tuple[str, Definition]]:
             yield from ((target.id, node) for target in targets if isinstance(target, ast.Name))
 
 
+def is_ours(module: str) -> bool:
+    """Whether it is a module of the core."""
+    return module.partition(".")[0] == "toolcase"
+
+
 def home(module: str, name: str) -> tuple[str, str]:
-    """The module that defines what another one re-exports, and its name there."""
+    """The module that defines what another one re-exports, and its name there; libraries are left alone."""
+    if not is_ours(module):
+        return module, name
     for node in _imports(tree(file_of(module))):
         for alias in node.names:
             if (alias.asname or alias.name) == name and node.module:
