@@ -22,7 +22,7 @@ ROOMS = {"middleware", "observability", "agents", "plugins"}
 PERMITS = {"bulkhead.py", "permits.py"}
 STREAMS = {
     *("chunk_hooks.py", "hooked.py", "pace.py", "pipe.py", "resume.py"),
-    *("stream.py", "streaming.py", "threaded_stream.py", "tool_stream.py"),
+    *("blocking_stream.py", "stream.py", "streaming.py", "threaded_stream.py", "tool_stream.py"),
 }
 CHOSEN = ROOMS | PERMITS | STREAMS
 """What a host picks: each stands alone, and one that nobody picks is in nobody's way.
@@ -31,7 +31,7 @@ Files in no room: permits, so that the chain can put a bulkhead around a tool th
 only a stream goes through.
 """
 UNDER_EVERY_CALL_LINES = 5_000
-CORE_LINES = 9_000
+CORE_LINES = 9_500
 CHOSEN_LINES = 250
 
 FILE_LINES = 400

@@ -154,8 +154,8 @@ async def test_one_that_was_read_to_its_end_is_well(tracing, end):
     await end(watched.registry)
 
     span = watched.span
-    assert span.attributes["toolcase.stream.chunks"] == 3
-    assert span.attributes["toolcase.stream.time_to_first_chunk"] == pytest.approx(1)
+    assert span.attributes["tool.stream.chunks"] == 3
+    assert span.attributes["tool.stream.time_to_first_chunk"] == pytest.approx(1)
     assert (span.status, "toolcase.cancelled" in span.attributes) == ("unset", False)
     assert watched.counted == (1, 0, 0)
     assert watched.metrics.snapshot()["t"].mean == pytest.approx(3, rel=0.05)
@@ -177,7 +177,7 @@ async def test_one_that_fails_midway_has_failed(tracing, end):
 
     span = watched.span
     assert (span.status, span.attributes["error.type"]) == ("error", "ValueError")
-    assert span.attributes["toolcase.stream.chunks"] == 3
+    assert span.attributes["tool.stream.chunks"] == 3
     assert watched.counted == (0, 1, 0)
     assert watched.metrics.snapshot()["t"].mean == pytest.approx(3, rel=0.05)
     assert (watched.logged["event"], watched.logged["duration"]) == ("call.failed", pytest.approx(3))
@@ -192,7 +192,7 @@ async def test_one_that_its_reader_leaves_is_cancelled_and_no_error(tracing, end
     span = watched.span
     assert span.status == "unset"
     assert span.attributes["toolcase.cancelled"] is True
-    assert span.attributes["toolcase.stream.chunks"] == 1
+    assert span.attributes["tool.stream.chunks"] == 1
     assert not {"error.type"} & set(span.attributes)
     assert [event.name for event in span.events] == []
     assert watched.counted == (0, 0, 1)
@@ -274,8 +274,8 @@ class TestSpan:
 
         await watched.registry.stream("t", gives=0).collect()
 
-        assert watched.span.attributes["toolcase.stream.chunks"] == 0
-        assert "toolcase.stream.time_to_first_chunk" not in watched.span.attributes
+        assert watched.span.attributes["tool.stream.chunks"] == 0
+        assert "tool.stream.time_to_first_chunk" not in watched.span.attributes
 
     async def test_is_open_until_the_stream_has_ended(self, tracing):
         watched = Watched(tracing)
@@ -285,7 +285,7 @@ class TestSpan:
                 if chunk.index < 38:  # the last ones may be ahead of their reader
                     assert tracing.spans == ()
 
-        assert watched.span.attributes["toolcase.stream.chunks"] == 40
+        assert watched.span.attributes["tool.stream.chunks"] == 40
 
     async def test_has_no_result_also_where_contents_are_wanted(self, tracing):
         watched = Watched(tracing, content=True)

@@ -97,7 +97,7 @@ class Produced:
 
     def spans(self):
         return [
-            (span.status, span.attributes["toolcase.stream.chunks"], "toolcase.cancelled" in span.attributes)
+            (span.status, span.attributes["tool.stream.chunks"], "toolcase.cancelled" in span.attributes)
             for span in self.tracing.spans
         ]
 
@@ -366,7 +366,7 @@ async def test_a_retry_waits_outside_the_permit_and_the_span_until_the_first_chu
 
     (span,) = tracing.spans
     assert span.attributes["toolcase.attempts"] == 2
-    assert span.attributes["toolcase.stream.chunks"] == 1
+    assert span.attributes["tool.stream.chunks"] == 1
     produced.at_rest()
 
 

@@ -48,10 +48,6 @@ ATTEMPTS = "toolcase.attempts"
 OUTCOME_UNKNOWN = "toolcase.outcome_unknown"
 CANCELLED = "toolcase.cancelled"
 CORRELATION_ID = "toolcase.correlation_id"
-STREAM_CHUNKS = "toolcase.stream.chunks"
-"""How many chunks a tool gave to a stream."""
-STREAM_FIRST_CHUNK = "toolcase.stream.time_to_first_chunk"
-"""Seconds from the beginning of the call."""
 
 ATTEMPT_STARTED = "toolcase.attempt.started"
 RETRY_SCHEDULED = "toolcase.retry.scheduled"
@@ -85,7 +81,7 @@ CIRCUIT_CHANGES = "toolcase.circuit.changes"
 CIRCUITS = "toolcase.circuits"
 TOKENS = "toolcase.tokens"
 
-# The reference's: metrics of streams
+# The reference's: metrics of streams, and the first and the third on spans too
 
 STREAM_CHUNKS = "tool.stream.chunks"
 STREAM_BYTES = "tool.stream.bytes"
