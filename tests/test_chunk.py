@@ -5,7 +5,7 @@ import math
 import pytest
 
 from toolcase import InvalidResult, StreamChunk
-from toolcase.chunk import Collected, joined, numbered, size_of
+from toolcase.chunk import Collected, joined, numbered
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,13 @@ def test_two_chunks_share_no_metadata():
     first.metadata["a"] = 1
 
     assert second.metadata == {}
+
+
+def test_a_chunk_does_not_change():
+    chunk = StreamChunk("a")
+
+    with pytest.raises(AttributeError):
+        chunk.index = 1
 
 
 def test_keeps_the_object_whose_number_is_right():
@@ -43,13 +50,6 @@ def test_keeps_the_object_whose_number_is_right():
 )
 def test_joins_what_is_of_one_kind(contents, value):
     assert joined(contents) == value
-
-
-@pytest.mark.parametrize(
-    ("content", "size"), [("abc", 3), ("äö", 4), (b"abc", 3), ({"a": 1}, 7), (None, 4), (b"", 0)]
-)
-def test_is_as_large_as_it_goes_out(content, size):
-    assert size_of(StreamChunk(content)) == size
 
 
 async def test_collects_up_to_a_limit():

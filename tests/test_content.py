@@ -1,6 +1,7 @@
 """Typed parts of a result."""
 
 import enum
+import math
 
 import msgspec
 import pytest
@@ -134,6 +135,13 @@ def test_a_reader_of_text_is_shown_texts_and_the_names_of_the_rest(value, text):
 )
 def test_the_size_of_a_value(value, most, size):
     assert bytes_of(value, most) == size
+
+
+@pytest.mark.parametrize(
+    ("content", "size"), [("abc", 3), ("äö", 4), (b"abc", 3), ({"a": 1}, 7), (None, 4), (b"", 0)]
+)
+def test_the_size_of_what_a_chunk_holds(content, size):
+    assert bytes_of(content, math.inf) == size
 
 
 def test_texts_of_a_part_are_rewritten_and_its_bytes_are_not():

@@ -132,6 +132,13 @@ async def test_that_is_bound_already_stays_with_its_own_object():
     assert await contents(retrying(Kept().tail), "tail") == [(0, "a"), (1, "b")]
 
 
+async def test_that_is_bound_to_another_object_than_its_tool_stays_with_that():
+    class Kept:
+        tail = Log(["a", "b"]).tail.with_options(resume=Log(["x", "y"])._go_on)
+
+    assert await contents(retrying(Kept().tail), "tail") == [(0, "a"), (1, "y")]
+
+
 async def test_of_a_static_method_is_bound_to_nobody():
     async def go_on(cursor):
         yield 1
@@ -216,3 +223,13 @@ def test_one_that_takes_anything_can():
 
     assert tool(gives_chunks, resume=go_on).resume is go_on
     assert tool(gives_chunks).resume is None
+
+
+def test_only_a_first_parameter_is_the_object_of_a_method():
+    async def compare(path: str, self: str):
+        yield path
+
+    async def go_on(cursor, path, self):
+        yield path
+
+    assert tool(compare, resume=go_on).resume is go_on

@@ -63,7 +63,7 @@ class Collected:
     async def add(self, chunk: StreamChunk) -> None:
         """Take the next one; InvalidResult once they have too many bytes, which no longer are kept then."""
         if self._most != math.inf:
-            self._size += size_of(chunk, self._most)
+            self._size += bytes_of(chunk.content, self._most)
             if self._size > self._most:
                 self._contents.clear()
                 raise too_large(self._tool, self._size, self._most)
@@ -81,15 +81,6 @@ def too_large(tool: str, size: int, most: float) -> InvalidResult:
         f"the result of {tool!r} is at least {size:,} bytes, "
         f"more than max_result_bytes={most}; return less, or raise the limit"
     )
-
-
-def size_of(chunk: StreamChunk, most: float = math.inf) -> int:
-    """How many bytes its content has, as text, as data or as JSON; where it is more than `most`, so many."""
-    content = chunk.content
-    kind = type(content)
-    if kind is bytes or (kind is str and content.isascii()):  # by far the most, and there may be many
-        return len(content)
-    return bytes_of(content, most)
 
 
 def joined(contents: list[Any]) -> Any:

@@ -40,9 +40,9 @@ def check_resume(resume: Resume | None, function: Callable[..., Any], tool: str)
         ) from None
 
 
-def bound_resume(resume: Resume | None, function: Callable[..., Any]) -> Resume | None:
+def bound_resume(resume: Resume, function: Callable[..., Any]) -> Resume:
     """The same, bound to the object to which the function is, if it is a method."""
-    if resume is None or inspect.ismethod(resume) or not inspect.ismethod(function):
+    if inspect.ismethod(resume) or not inspect.ismethod(function):
         return resume
     return MethodType(getattr(resume, "__func__", resume), function.__self__)
 
