@@ -1,5 +1,7 @@
 """A bounded queue to one reader: order, room, and who is woken when."""
 
+from typing import NamedTuple
+
 import anyio
 import pytest
 
@@ -44,10 +46,25 @@ async def test_whoever_adds_to_a_full_one_waits(size, item, most):
         tasks.cancel_scope.cancel()
 
 
-async def test_whoever_waits_for_room_is_woken_when_half_is_free():
-    pipe, lengths = Pipe(4), []
+@pytest.mark.parametrize(
+    ("items", "most"),
+    [(range(20), 16), (["x" * 1_048_575, 7, "a", "b"], 3), ([b"", StreamChunk(bytes(1_048_576)), 1], 2)],
+)
+async def test_one_of_the_usual_size_holds_sixteen_items_or_one_mebibyte(items, most):
+    pipe = Pipe()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(fill, pipe, range(20))
+        tasks.start_soon(fill, pipe, items)
+        await anyio.sleep(1)
+
+        assert len(pipe.items) == most
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(("size", "item"), [(4, 1), (16, "x" * 262_144)])
+async def test_whoever_waits_for_room_is_woken_when_half_is_free(size, item):
+    pipe, lengths = Pipe(size), []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fill, pipe, [item] * 20)
         await anyio.sleep(1)
         for _ in range(4):
             pipe.take()
@@ -137,3 +154,49 @@ async def test_numbers_chunks_if_it_is_asked_to():
 
         assert first == StreamChunk("a", 0 if numbers else 5, {"k": 1})
         assert second is chunk
+
+
+class News(NamedTuple):
+    said: int
+
+
+async def test_the_latest_news_since_an_item_stand_for_all_of_their_kind():
+    pipe = Pipe()
+    pipe.tell(News(1))
+    for item in ("a", "b"):
+        await pipe.put(item)
+    for said in (2, 3):
+        pipe.tell(News(said))
+    pipe.end()
+
+    assert await drain(pipe) == [News(1), "a", "b", News(3)]
+
+
+async def test_news_wake_a_reader():
+    pipe = Pipe()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(pipe.filled)
+        with anyio.fail_after(1):
+            await anyio.wait_all_tasks_blocked()
+            pipe.tell(News(1))
+
+
+@pytest.mark.parametrize("how", [Pipe.end, Pipe.close])
+async def test_there_are_no_news_after_the_end(how):
+    pipe = Pipe()
+    how(pipe)
+
+    pipe.tell(News(1))
+
+    assert not pipe.items
+
+
+async def test_forgets_the_news_of_a_kind_and_nothing_else():
+    pipe = Pipe()
+    await pipe.put("a")
+    pipe.tell(News(1))
+
+    pipe.forget(News)
+    pipe.end()
+
+    assert await drain(pipe) == ["a"]

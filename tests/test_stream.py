@@ -83,6 +83,11 @@ def test_refuses_what_is_no_number_of_items(buffer):
         Stream(counting(), buffer=buffer)
 
 
+def test_is_told_by_name_how_many_items_may_wait():
+    with pytest.raises(TypeError):
+        Stream(counting(), 2)
+
+
 async def test_tells_cancellations_from_errors():
     cancelled, fault = None, ValueError()
     with anyio.CancelScope() as scope:

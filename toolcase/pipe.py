@@ -109,7 +109,7 @@ class Pipe:
 
     def close(self) -> None:
         """Forget what nobody will read any more, and take nothing further."""
-        self._closed, self.error, self._bytes = True, None, 0
+        self._closed, self.error = True, None
         self.items.clear()
         self._room.wake()
 
