@@ -89,6 +89,15 @@ async def test_a_further_chunk_that_does_not_come_ends_it_after_those_that_did()
     assert await nothing_is_left()
 
 
+async def test_it_ends_at_the_time_that_its_last_chunk_has_left_it():
+    registry, ends = tailing(TimeoutMiddleware(idle=5), waits=[1, 2, 99])
+
+    with pytest.raises(ToolTimeout):
+        await read(registry)
+
+    assert ends == [pytest.approx(3 + 5)]
+
+
 async def test_an_end_that_does_not_come_is_a_chunk_that_does_not_come():
     registry, _ = tailing(TimeoutMiddleware(idle=5), waits=[0, 9])
 
@@ -189,7 +198,7 @@ async def test_the_tool_is_waited_for_until_it_has_stopped():
     assert ends == [pytest.approx(5)]
 
 
-@pytest.mark.parametrize(("cleanup", "reported"), [(4, 0), (6, 1)])
+@pytest.mark.parametrize(("cleanup", "reported"), [(4, 0), (5, 1), (6, 1)])
 async def test_one_that_does_not_stop_in_time_is_reported(cleanup, reported):
     registry, _ = tailing(TimeoutMiddleware(first_chunk=2), waits=[99], cleanup=cleanup)
     events = []
@@ -340,6 +349,24 @@ async def test_one_timer_serves_all_chunks():
     assert not [each for each in asyncio.get_running_loop()._scheduled if not each.cancelled()]
 
 
+@pytest.mark.backends("asyncio")
+async def test_no_timer_is_armed_while_the_reader_takes_longer_than_the_limit():
+    registry, timers, armed = limited(TimeoutMiddleware(idle=5)), [], []
+
+    @registry.tool
+    async def twice():
+        yield 0
+        timers.extend(limits_of(asyncio.current_task()).armed)
+        yield 1
+
+    async def slow(chunk):
+        await anyio.sleep(9)
+        armed.extend(timer._handle for timer in timers)
+
+    assert (await registry.stream("twice").stream_to(slow)).ok
+    assert armed == [None]
+
+
 class TestAToolThatDoesNotStream:
     """It has no chunks; once it has said how far it is, it must go on saying so."""
 
@@ -386,6 +413,51 @@ class TestProgress:
             yield 1
 
         with pytest.raises(ToolTimeout, match="no first chunk within 10 s"):
+            await registry.call("work")
+
+    async def test_counts_after_a_chunk_too(self):
+        registry = limited(TimeoutMiddleware(idle=5))
+
+        @registry.tool
+        async def work(call: Call):
+            yield 0
+            for _ in range(3):
+                await anyio.sleep(4)
+                call._pace.wanted()
+            yield 1
+
+        assert await registry.call("work") == [0, 1]
+
+    @pytest.mark.backends("asyncio")
+    async def test_of_clean_up_starts_no_time_anew(self):
+        registry, ends = limited(TimeoutMiddleware(idle=5)), []
+
+        @registry.tool
+        async def work(call: Call) -> None:
+            call._pace.wanted()
+            try:
+                await anyio.sleep(99)
+            finally:
+                call._pace.wanted()
+                await asyncio.sleep(8)
+                ends.append(current_clock().now)
+
+        with pytest.raises(ToolTimeout):
+            await registry.call("work")
+
+        assert ends == [pytest.approx(5 + 8)]
+
+    async def test_of_two_limits_for_the_same_moment_that_of_the_first_chunk_has_the_error(self):
+        registry = limited(TimeoutMiddleware(first_chunk=5, idle=4))
+
+        @registry.tool
+        async def work(call: Call):
+            await anyio.sleep(1)
+            call._pace.wanted()
+            await anyio.sleep(99)
+            yield 1
+
+        with pytest.raises(ToolTimeout, match="no first chunk within 5 s"):
             await registry.call("work")
 
     async def test_does_not_start_the_time_while_the_reader_is_waited_for(self):

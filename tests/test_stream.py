@@ -31,6 +31,22 @@ async def test_begins_when_it_is_read():
     assert seen == []
 
 
+async def test_its_task_has_ended_when_it_has():
+    stream = Stream(counting(3))
+    assert [item async for item in stream] == [0, 1, 2]
+
+    assert stream.work.ended
+
+
+async def test_gives_all_that_is_there_at_once():
+    async with Stream(counting(5), buffer=8) as stream:
+        assert await anext(stream) == 0
+        await anyio.sleep(1)
+
+        assert await stream.some() == [1, 2, 3, 4]
+        assert await stream.some() == []
+
+
 @pytest.mark.parametrize("how", ["block", "close", "drop"])
 async def test_its_producer_ends_with_it(how):
     seen = []

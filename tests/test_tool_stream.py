@@ -459,6 +459,20 @@ async def test_a_cancelled_close_has_closed(source):
     assert source.open == 0
 
 
+@pytest.mark.backends("asyncio")
+async def test_a_close_that_is_cancelled_natively_has_closed_and_is_cancelled(source):
+    stream = source.registry.stream("numbers", cleanup=2)
+    await anext(stream)
+    closing = asyncio.create_task(stream.aclose())
+    await asyncio.sleep(1)
+
+    closing.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert source.open == 0
+
+
 async def test_refuses_a_second_reader_of_the_same_stream(source):
     refused = []
     async with source.registry.stream("numbers", wait=1) as stream:
