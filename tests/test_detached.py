@@ -228,3 +228,23 @@ async def test_what_its_tool_uses_is_charged_to_the_call_of_which_it_was_made():
 
     assert [said.tokens for said in metered] == [7]
     assert middleware.call.info.usage.tokens == 7
+
+
+async def test_what_remains_of_a_stream_in_it_is_no_more_than_anybody_waits():
+    registry, middleware = apart()
+    seen = []
+
+    @registry.tool
+    async def child(call: Call):
+        seen.append(remaining(call))
+        middleware.patience = 3
+        yield 1
+        seen.append(remaining(call))
+
+    @registry.tool
+    async def parent() -> list:
+        return [chunk.content async for chunk in registry.stream("child")]
+
+    await registry.call("parent")
+
+    assert seen == [math.inf, 3]

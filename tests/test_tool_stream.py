@@ -21,6 +21,7 @@ from toolcase import (
     ToolTimeout,
     Unavailable,
     UnknownTool,
+    remaining,
     shielded,
     tool,
 )
@@ -413,6 +414,29 @@ async def test_several_tasks_may_close_it_at_once(source):
     assert source.open == 0
 
 
+@pytest.mark.backends("asyncio")
+async def test_closing_it_again_does_not_cut_its_clean_up():
+    registry, cleaned = Registry(), []
+
+    @registry.tool
+    async def careful():
+        try:
+            while True:
+                yield 1
+        finally:
+            await asyncio.sleep(2)
+            cleaned.append(1)
+
+    stream = registry.stream("careful")
+    await anext(stream)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream.aclose)
+        await anyio.sleep(1)
+        tasks.start_soon(stream.aclose)
+
+    assert cleaned == [1]
+
+
 @pytest.mark.parametrize("tool", ["numbers", "plain"])
 async def test_another_task_may_close_it_while_a_reader_waits(source, tool):
     stream, ends = source.registry.stream(tool, wait=5), []
@@ -626,6 +650,25 @@ async def test_a_child_stream_has_its_parents_context_and_no_other(source):
         await source.registry.call("asks", other=True)
 
 
+async def test_of_a_child_stream_there_remains_what_remains_of_its_parent(source):
+    left = []
+
+    @source.registry.tool
+    async def child(call: Call):
+        for _ in range(2):
+            await anyio.sleep(0.5)
+            left.append(remaining(call))
+            yield 1
+
+    @source.registry.tool(timeout=2)
+    async def asks() -> list:
+        await anyio.sleep(0.25)
+        return await read(source.registry.stream("child"))
+
+    assert await source.registry.call("asks") == [1, 1]
+    assert left == [pytest.approx(1.25), pytest.approx(0.75)]
+
+
 async def test_leaving_a_registry_ends_its_streams(source):
     async with source.registry:
         stream = source.registry.stream("numbers", cleanup=1)
@@ -773,6 +816,8 @@ async def test_a_cancelled_sink_ends_the_tool(source):
         await stream.stream_to(lambda chunk: anyio.sleep(10))
 
     assert source.open == 0
+    with pytest.raises(anyio.ClosedResourceError):
+        await anext(stream)
 
 
 async def test_another_task_may_close_what_goes_to_a_sink(source):
@@ -827,6 +872,12 @@ async def test_a_tool_whose_task_the_host_cancels_is_no_end_of_its_stream(source
     with pytest.raises(RunCancelled, match="the task of this stream was cancelled"):
         await read(stream)
     assert not here.cancelling()
+
+
+@pytest.mark.parametrize(("event", "field"), [(StreamStarted("t"), "tool"), (StreamEnded(None), "result")])
+def test_an_event_does_not_change(event, field):
+    with pytest.raises(AttributeError):
+        setattr(event, field, "changed")
 
 
 async def test_events_are_a_start_the_chunks_and_one_end(source):
