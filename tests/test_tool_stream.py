@@ -454,6 +454,23 @@ async def test_another_task_may_close_it_while_a_reader_waits(source, tool):
     assert ends == [0]
 
 
+async def test_closing_it_waits_for_a_shielded_piece_of_its_tool():
+    registry, done = Registry(), []
+
+    @registry.tool
+    async def careful():
+        yield 1
+        with shielded(9):
+            await anyio.sleep(5)
+            done.append(1)
+
+    async with registry.stream("careful") as stream:
+        await anext(stream)
+        await anyio.sleep(1)
+
+    assert done == [1]
+
+
 async def test_closing_a_stream_before_its_task_has_begun(source):
     stream, ends = source.registry.stream("numbers", wait=5), []
 

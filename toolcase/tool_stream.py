@@ -128,7 +128,7 @@ class ToolStream(Stream[StreamChunk]):
         if not (
             run.streams or self._entered or self._follower
         ):  # one value, and a read that is cancelled ends it
-            pipe = Pipe(1)
+            pipe = Pipe()
             await self._here(run, pipe.put, pipe)
             pipe.end(run.error)
             return pipe
