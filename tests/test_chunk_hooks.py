@@ -1,5 +1,6 @@
 """Hooks on chunks: what they are told, what they may change, and that they fail closed."""
 
+import asyncio
 import contextlib
 import gc
 import time
@@ -397,11 +398,25 @@ async def test_a_value_that_something_inside_gives_for_a_stream_goes_through_the
         return "from memory"
 
     remembered.stage = Stage.ACT
-    registry, _ = hosting(on_chunk(lambda chunk, ctx: StreamChunk(chunk.content.upper())), remembered)
+    heard = Heard(Stage.OBSERVE)
+    upper = on_chunk(lambda chunk, ctx: StreamChunk(chunk.content.upper()))
+    registry, _ = hosting(heard, upper, remembered)
     stream = registry.stream("s")
 
     assert await contents(stream) == ["FROM MEMORY"]
     assert stream.result.value == "FROM MEMORY"
+    assert heard.told[1:] == [("chunk", "FROM MEMORY"), ("complete", "FROM MEMORY")]
+
+
+@BOTH
+async def test_a_plain_tool_that_gives_nothing_has_one_chunk_too(stage):
+    heard = Heard(stage)
+    registry, _ = hosting(heard)
+    registry.add(Script(Give(None)).tool("nothing"))
+
+    await registry.call("nothing")
+
+    assert heard.told[1:] == [("chunk", None), ("complete", [None])]
 
 
 async def test_a_subclass_of_a_chunk_is_one():
@@ -434,12 +449,13 @@ class HoldsBack:
 
 
 async def test_what_was_held_back_goes_out_last():
-    registry, _ = hosting(HoldsBack(), Heard())
+    registry, reports = hosting(HoldsBack(), Heard())
 
     assert await contents(registry.stream("s")) == ["a", "b", "c"]
     assert await contents(registry.stream("s", many=0)) == []
     assert (await registry.call("s"), await registry.call("p")) == ("abc", "plain")
     assert await registry.stream("p").collect() == "plain"
+    assert reports == []
 
 
 @pytest.mark.parametrize("most", [0, 100])
@@ -727,8 +743,7 @@ async def test_a_tool_that_goes_on_giving_is_stopped_again():
     assert heard.names == ["start", "chunk", "error"]
 
 
-@BOTH
-async def test_a_guard_further_out_that_wants_no_more_is_a_cancellation_further_in(stage):
+async def test_a_guard_further_out_that_wants_no_more_is_a_cancellation_further_in():
     outer, inner = Heard(on_chunk=failing_at("b", OSError())), Heard()
     registry, _ = hosting(outer, inner, swallows)
 
@@ -745,6 +760,34 @@ async def test_a_value_that_comes_after_the_reader_has_left_goes_nowhere():
     await registry.stream("s").stream_to(lambda chunk: None)
 
     assert ("chunk", "something else") not in inner.told
+
+
+@BOTH
+async def test_a_reader_who_left_has_left_whatever_comes_of_the_tool(stage):
+    def leaves(chunk):
+        raise OSError
+
+    heard = Heard(stage)
+    registry, _ = hosting(heard, swallows)
+
+    with pytest.raises(OSError):
+        await registry.stream("s").stream_to(leaves)
+
+    assert heard.names == ["start", "chunk", "cancel"]
+
+
+@pytest.mark.backends("asyncio")
+async def test_a_cancellation_that_came_from_inside_loses_to_a_hook_s_error():
+    async def cancelled(call, inner):
+        try:
+            return await inner(call)
+        except StreamStopped:
+            raise asyncio.CancelledError from None
+
+    registry, _ = hosting(Heard(on_chunk=failing_at("a", OSError())), cancelled)
+
+    with pytest.raises(Denied):
+        await contents(registry.stream("s"))
 
 
 @pytest.mark.parametrize("native", [False, True])
@@ -882,6 +925,17 @@ async def test_another_fault_of_on_error_is_reported():
 
     assert (await registry.execute("p")).error.cause is error
     assert [type(each) for each in reports] == [GuardFailed]
+
+
+async def test_what_the_other_hooks_of_a_guard_give_is_ignored():
+    hooks = {"on_start": lambda self, tool, params, ctx: "odd", "on_cancel": lambda self, ctx: "odd"}
+    registry, reports = hosting(type("Odd", (), hooks)())
+    registry.add(Script(Hang()).tool("hang"))
+
+    assert await registry.call("p") == "plain"
+    with anyio.move_on_after(1):
+        await registry.call("hang")
+    assert reports == []
 
 
 @BOTH

@@ -155,7 +155,7 @@ class _Guarded(_Heard):
         if call.emit is None:
             return await self._changed(await inner(call))
         value = await inner(call.streaming_to(self.emit))
-        if value is None or self.fault is not None or self.stopped:
+        if value is None or self.stopped:
             return None
         return await self._changed(value)
 
