@@ -44,6 +44,13 @@ def test_settings_have_slots(kind: type) -> None:
     assert not hasattr(object.__new__(kind), "__dict__")
 
 
+@pytest.mark.parametrize("kind", SETTINGS, ids=lambda kind: kind.__name__)
+def test_what_they_keep_is_neither_given_nor_shown(kind: type) -> None:
+    own = [field for field in dataclasses.fields(kind) if field.name.startswith("_")]
+
+    assert [field.name for field in own if field.init or field.repr] == []
+
+
 def test_no_reason_outlives_its_settings() -> None:
     names = {kind.__name__ for kind in SETTINGS if not kind.__dataclass_params__.frozen}
 

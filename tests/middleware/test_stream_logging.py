@@ -64,6 +64,23 @@ async def test_a_stream_without_a_chunk_has_no_first_one():
     assert (records[1]["chunks"], records[1]["bytes"], records[1]["first_chunk"]) == (0, 0, None)
 
 
+async def test_says_to_a_microsecond_when_the_first_chunk_came():
+    registry, records = logged()
+
+    @registry.tool
+    async def late():
+        await anyio.sleep(1.23456789)
+        yield "a"
+
+    await registry.stream("late").collect()
+
+    assert records[1]["first_chunk"] == 1.234568
+
+
+def test_keeps_no_chunks():
+    assert StreamLoggingMiddleware().most_accumulated == 0
+
+
 async def test_says_how_a_stream_failed():
     error = OSError("disk full")
     registry, records = logged("a", error=error)

@@ -137,6 +137,16 @@ def test_the_most_tools_are_at_least_one(most):
         StreamMetricsMiddleware(most_tools=most)
 
 
+def test_counts_a_thousand_tools_and_keeps_no_chunks_unless_told():
+    middleware = StreamMetricsMiddleware()
+
+    assert (middleware.most_tools, middleware.most_accumulated) == (1_000, 0)
+
+
+def test_each_counts_for_itself():
+    assert len({StreamMetricsMiddleware(), StreamMetricsMiddleware()}) == 2
+
+
 def points(reader):
     """By instrument: value, or count and sum, and attributes of each point."""
     data = reader.get_metrics_data()
@@ -206,3 +216,17 @@ async def test_a_provider_that_is_set_later_is_noticed(monkeypatch):
 
     assert len(asked) == 2
     assert points(reader)["tool.stream.chunks"][0][0] == 2
+
+
+async def test_a_provider_is_looked_for_ten_times_a_second(monkeypatch):
+    asked, real = [], metrics.get_meter_provider()
+    monkeypatch.setattr(metrics, "get_meter_provider", lambda: asked.append(True) or real)
+    registry, _ = measured()
+
+    for _ in range(2):
+        await read(registry, "s")
+    assert len(asked) == 1
+    await anyio.sleep(0.1)
+    await read(registry, "s")
+
+    assert len(asked) == 2
