@@ -15,7 +15,8 @@ from toolcase.events import LateCompletion
 from toolcase.runtime import RetryMiddleware, RetryPolicy
 from toolcase.testing import current_clock
 from toolcase.testing.virtual import threads_work
-from toolcase.threaded_stream import CLOSE_SECONDS, SOON_SECONDS, Handover
+from toolcase.threaded_stream import CLOSE_SECONDS, LOOK_SECONDS, SOON_SECONDS, Handover
+from toolcase.threads import Leash, leash
 
 
 class Counter:
@@ -433,6 +434,85 @@ class TestStarts:
         result = await registry.execute("flaky")
 
         assert (result.value, result.attempts) == ("well", 3)
+
+
+class TestHandover:
+    """What stands between the thread and the loop."""
+
+    @pytest.mark.parametrize(
+        ("items", "most"), [([1] * 20, 16), (["x" * 1_048_575, 7, "a", "b"], 3), ([bytes(1_048_576), 1], 1)]
+    )
+    async def test_holds_so_many_items_or_one_mebibyte(self, items, most):
+        handover, changes = Handover(16), []
+        thread = filling(handover, items, changes)
+        await until(lambda: changes)
+
+        assert len(handover._items) == most
+        await left(handover, thread)
+
+    @pytest.mark.parametrize(("size", "item"), [(4, 1), (16, "x" * 262_144)])
+    async def test_the_thread_goes_on_when_half_of_it_is_free(self, size, item):
+        handover, changes = Handover(size), []
+        thread = filling(handover, [item] * 20, changes)
+        await until(lambda: changes)
+
+        assert await anext(handover) == item
+        assert changes == [-1]
+        assert await anext(handover) == item
+        assert changes[:2] == [-1, 1]
+        await left(handover, thread)
+
+    async def test_lets_the_loop_turn_once_for_each_buffer_of_items(self):
+        handover = Handover(3)
+
+        assert [number for number in range(10) if await pauses(handover)] == [3, 6, 9]
+
+    async def test_a_wait_lets_the_loop_turn_as_well(self):
+        handover = Handover(3)
+        async with anyio.create_task_group() as group:
+            group.start_soon(given_later, handover)
+            await anext(handover)
+
+        assert [number for number in range(5) if await pauses(handover)] == [3]
+
+    def test_waits_no_longer_than_these_times(self):
+        assert (SOON_SECONDS, CLOSE_SECONDS, LOOK_SECONDS) == (0.5, 5.0, 1.0)
+
+
+def filling(handover, items, changes):
+    """A thread that gives these items; `changes` gets what it says of its work."""
+    held, context = Leash(), contextvars.copy_context()
+    held.pends = changes.append
+    context.run(leash.set, held)
+    thread = threading.Thread(target=context.run, args=(handover.fill, (item for item in items)))
+    thread.start()
+    return thread
+
+
+async def pauses(handover):
+    """Whether it lets the loop turn before it gives what it has."""
+    handover._give("item")
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await anext(handover)
+    if scope.cancelled_caught:
+        await anext(handover)
+    return scope.cancelled_caught
+
+
+async def given_later(handover):
+    """Give an item to a reader who waits by then."""
+    await anyio.wait_all_tasks_blocked()
+    handover._give("item")
+
+
+async def left(handover, thread):
+    """Leave it, so that its thread ends."""
+    done = anyio.Event()
+    done.set()
+    await handover.leave(done)
+    thread.join(5)
+    assert not thread.is_alive()
 
 
 def test_a_thread_whose_loop_has_gone_closes_its_generator(counter):
