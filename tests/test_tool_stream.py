@@ -25,6 +25,7 @@ from toolcase import (
     shielded,
     tool,
 )
+from toolcase.chunk import StreamStopped
 
 
 class Source:
@@ -810,6 +811,27 @@ async def test_the_error_of_a_sink_is_raised_and_is_none_of_the_tool(source):
     assert source.open == 0
     with pytest.raises(RuntimeError, match="has no result"):
         _ = stream.result
+
+
+@pytest.mark.parametrize("swallowed", [True, False])
+async def test_what_a_sink_has_failed_on_cannot_be_read_on(source, swallowed):
+    @source.registry.use
+    async def between(call, inner):
+        try:
+            return await inner(call)
+        except StreamStopped:
+            if not swallowed:
+                raise
+
+    def gone(chunk):
+        raise BrokenPipeError
+
+    stream = source.registry.stream("numbers")
+    with pytest.raises(BrokenPipeError):
+        await stream.stream_to(gone)
+
+    with pytest.raises(anyio.ClosedResourceError):
+        await anext(stream)
 
 
 @pytest.mark.backends("asyncio")
