@@ -23,6 +23,7 @@ from toolcase import (
     tool,
 )
 from toolcase.chunk import StreamStopped
+from toolcase.chunk_hooks import OwnHooks
 from toolcase.clock import asyncio_task
 from toolcase.events import GuardFailed, MiddlewareFailed
 from toolcase.runtime import RetryMiddleware, TimeoutMiddleware, compose
@@ -515,6 +516,21 @@ async def test_a_mebibyte_is_kept_unless_it_says_otherwise():
         1024 * 1024,
         None,
     ]
+
+
+@pytest.mark.parametrize(("many", "accumulated"), [(1, "a"), (2, None)])
+async def test_a_byte_is_kept_of_what_it_does_not_see_where_it_asks_for_no_more(many, accumulated):
+    told = []
+    hooks = {"on_complete": lambda self, accumulated, ctx: told.append(accumulated), "most_accumulated": 1}
+    registry, _ = hosting(type("Completes", (), hooks)())
+
+    await contents(registry.stream("s", many=many))
+
+    assert told == [accumulated]
+
+
+def test_nothing_is_kept_for_what_is_not_told_at_the_end():
+    assert OwnHooks(on_chunk(lambda chunk, ctx: chunk)).most == 0
 
 
 async def test_a_middleware_that_only_starts_hears_of_an_end_that_nobody_is_told():

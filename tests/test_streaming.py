@@ -1,4 +1,4 @@
-"""The innermost step of a stream: what it notes of the chunks, and chunks that are given in a tool's place."""
+"""The innermost step of a stream: what it notes of the chunks, and chunks given in a tool's place."""
 
 import anyio
 import pytest
