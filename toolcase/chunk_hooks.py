@@ -76,6 +76,10 @@ def check_hooks(middleware: Any, name: str, stage: Stage) -> None:
         raise TypeError(
             f"{name} has hooks, which stand around all attempts of a call; set its stage to GUARD or OBSERVE"
         )
+    for hook in HOOKS:
+        own = _hook(middleware, hook)
+        if inspect.isgeneratorfunction(own) or inspect.isasyncgenfunction(own):  # nothing would run it
+            raise TypeError(f"{name}.{hook} has a `yield`; a hook gives what it has to give with `return`")
     number(_most_accumulated(middleware), f"{name}.most_accumulated")
 
 

@@ -204,7 +204,7 @@ class _Guarded(_Heard):
         except Exception as fault:  # noqa: BLE001  the call has ended well
             self.failed(fault)
             return None
-        if last and self.contents is None and self.call.emit is None:
+        if last and self.contents is None and (self.call.emit is None or self.value is not None):
             self.contents = [self.value]
         for chunk in last:
             await (self.out(chunk) if self.contents is None else self._collect(chunk))
