@@ -1,5 +1,6 @@
 """Hooks on chunks: what they are told, what they may change, and that they fail closed."""
 
+import asyncio
 import contextlib
 import gc
 import time
@@ -1044,6 +1045,22 @@ async def test_a_limit_of_time_that_an_observer_sets_itself_is_its_own_fault():
 
     assert await registry.call("p") == "plain"
     assert [each.error.kind for each in reports] == ["attempt"]
+
+
+async def test_an_observer_that_waits_for_something_cancelled_does_not_cancel_the_call():
+    async def waits_for_it(chunk):
+        if asyncio_task() is None:
+            raise RuntimeError("a task of trio cannot see another one's cancellation")
+        gone = asyncio.get_running_loop().create_future()
+        gone.cancel()
+        await gone
+
+    observer = Heard(Stage.OBSERVE, on_chunk=waits_for_it)
+    registry, reports = hosting(observer)
+
+    assert await contents(registry.stream("s")) == ["a", "b", "c"]
+
+    assert [type(report.error) for report in reports] == [RuntimeError]
 
 
 async def test_a_call_that_is_cancelled_while_a_hook_waits_is_left():

@@ -273,6 +273,11 @@ class _Observed(_Heard):
             await limited(lambda call: said, self.call, HOOK_SECONDS, "hook")
         except ToolTimeout as error:
             raise (_too_long(hook) if error.kind == "hook" else error) from None
+        except anyio.get_cancelled_exc_class() as cancelled:
+            task = asyncio_task()
+            if task is None or task.cancelling():
+                raise
+            raise RuntimeError(f"{hook} waited for something that had been cancelled") from cancelled
 
     async def _saw(self, chunk: StreamChunk) -> None:
         if self.kept is not None:
