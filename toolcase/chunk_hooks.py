@@ -94,6 +94,20 @@ def _hook(middleware: Any, name: str) -> Callable[..., Any] | None:
     return hook if callable(hook) and not inherited else None
 
 
+def several(given: Any, chunk: StreamChunk) -> list[StreamChunk]:
+    """The chunks that stand for this one; TypeError where that is not what `on_chunk` gave."""
+    if given is None:
+        return []
+    if isinstance(given, StreamChunk):
+        return [given]
+    if isinstance(given, list):
+        return [each if isinstance(each, StreamChunk) else StreamChunk(each, chunk.index) for each in given]
+    raise TypeError(
+        "on_chunk gives a StreamChunk, a list of them, or None to drop the chunk, and on_complete what is "
+        f"to go out last; this one gave {type(given).__name__}"
+    )
+
+
 class OwnHooks:
     """What a middleware has, found out once for each chain."""
 
