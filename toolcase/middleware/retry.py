@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import anyio
 
 from toolcase.call import Call, Inner, Stage
+from toolcase.chunk import StreamChunk
 from toolcase.errors import lone
 from toolcase.events import AttemptStarted, MiddlewareFailed, RetriesExhausted, RetryScheduled
 from toolcase.retry.backoff import Random
@@ -39,23 +40,24 @@ class RetryMiddleware:
         budget, judged = self.policy.budget, self.policy.retry_if_result is not None
         if budget is not None:
             budget.deposit(call.tool)
-        number, waited = 1, 0.0
+        passing = _Passing(call)
+        number, waited, step = 1, 0.0, passing.call
         while True:
             if call.observed:
                 call.notify(AttemptStarted(tool=call.name, number=number))
             before = call.info.attempts
             try:
                 # What an attempt does to its arguments is not to be seen by the next one.
-                value = await inner(call.with_own_arguments())
+                value = await inner(step.with_own_arguments())
             except Exception as error:
-                wait = self._wait(call, error, number, waited, before)
+                wait = self._wait(passing, error, number, waited, before)
                 if wait is None:
                     raise
             else:
                 rejected = (
                     judged and call.emit is None and self._asked(call, False, self.policy.rejects, value)
                 )
-                wait = self._wait(call, None, number, waited, before) if rejected else None
+                wait = self._wait(passing, None, number, waited, before) if rejected else None
                 if wait is None:
                     return value
             # Outside the except block, or the next attempt's error would carry this one as its context.
@@ -66,19 +68,19 @@ class RetryMiddleware:
         return f"RetryMiddleware({self.policy.max_attempts} attempts)"
 
     def _wait(
-        self, call: Call, error: Exception | None, number: int, waited: float, before: int
+        self, passing: _Passing, error: Exception | None, number: int, waited: float, before: int
     ) -> float | None:
         """Seconds until the next attempt, None for no further one; without an error the value was rejected.
 
         `before` is how often the tool had been started before this attempt.
         """
-        asked = None
+        call, asked = passing.call, None
         if error is not None:
             if not self._asked(call, False, self.policy.accepts, error):
                 return None
             asked = retry_after(lone(error), call.host.clock.utcnow())
         call.info.retry_after = asked
-        wait, reason = math.nan, self._reason(call, error, number, asked, before)
+        wait, reason = math.nan, self._reason(passing, error, number, asked, before)
         if not reason:
             wait = self._asked(call, math.nan, self.policy.backoff.wait, number, self.random, waited)
             if not 0 <= wait < math.inf:
@@ -100,10 +102,10 @@ class RetryMiddleware:
         return wait
 
     def _reason(
-        self, call: Call, error: Exception | None, number: int, asked: float | None, before: int
+        self, passing: _Passing, error: Exception | None, number: int, asked: float | None, before: int
     ) -> str:
         """Why there can be no further attempt, whatever the time; nothing where there can be one."""
-        policy = self.policy
+        policy, call = self.policy, passing.call
         if call.cancelled:
             return "the run was cancelled"
         if policy.max_attempts == 1:
@@ -116,7 +118,7 @@ class RetryMiddleware:
             return "the tool is not idempotent and the call has no idempotency key"
         if number >= policy.max_attempts:
             return f"{number} attempts were made"
-        if handed_over := _handed_over(call):
+        if handed_over := passing.handed_over:
             return handed_over
         if any(isinstance(value, Iterator) for value in call.arguments.values()):
             return "an argument can be read only once"
@@ -133,16 +135,33 @@ class RetryMiddleware:
             return default
 
 
-def _handed_over(call: Call) -> str:
-    """Why a stream cannot go on; nothing where nobody has seen any of it, or its tool can resume it."""
-    info, tool = call.info, call.tool
-    if call.emit is None or not info.chunks:
+class _Passing:
+    """A call, and how many chunks have passed on their way to its reader, whoever gave them."""
+
+    __slots__ = ("_before", "_emit", "call", "passed")
+
+    def __init__(self, call: Call) -> None:
+        self.passed, self._before = 0, call.info.chunks
+        self._emit = call.emit
+        self.call = call if call.emit is None else call.streaming_to(self._pass)
+
+    async def _pass(self, chunk: StreamChunk) -> None:
+        self.passed += 1
+        await self._emit(chunk)  # type: ignore[misc]  # there is one, or nothing comes here
+
+    @property
+    def handed_over(self) -> str:
+        """Why a stream cannot go on; nothing where nobody has seen any of it, or its tool can resume it."""
+        info, tool = self.call.info, self.call.tool
+        if self.call.emit is None or not (info.chunks or self.passed):
+            return ""
+        if tool is None or tool.resume is None:
+            return "chunks of it have been handed over already, and the tool has no resume"
+        if self.passed > info.chunks - self._before:
+            return "chunks that are not its tool's have been handed over already"
+        if info.cursor is None or info.cursor.index + 1 < info.chunks:
+            return "a chunk of it was on its way to the reader, and may have arrived"
         return ""
-    if tool is None or tool.resume is None:
-        return "chunks of it have been handed over already, and the tool has no resume"
-    if info.cursor is None or info.cursor.index + 1 < info.chunks:
-        return "a chunk of it was on its way to the reader, and may have arrived"
-    return ""
 
 
 def _keyed(call: Call) -> bool:
