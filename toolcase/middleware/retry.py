@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -40,24 +40,27 @@ class RetryMiddleware:
         budget, judged = self.policy.budget, self.policy.retry_if_result is not None
         if budget is not None:
             budget.deposit(call.tool)
-        passing = _Passing(call)
-        number, waited, step = 1, 0.0, passing.call
+        passing = None
+        if call.emit is not None:
+            passing = _Passing(call)
+            call = passing.call
+        number, waited = 1, 0.0
         while True:
             if call.observed:
                 call.notify(AttemptStarted(tool=call.name, number=number))
             before = call.info.attempts
             try:
                 # What an attempt does to its arguments is not to be seen by the next one.
-                value = await inner(step.with_own_arguments())
+                value = await inner(call.with_own_arguments())
             except Exception as error:
-                wait = self._wait(passing, error, number, waited, before)
+                wait = self._wait(call, passing, error, number, waited, before)
                 if wait is None:
                     raise
             else:
                 rejected = (
                     judged and call.emit is None and self._asked(call, False, self.policy.rejects, value)
                 )
-                wait = self._wait(passing, None, number, waited, before) if rejected else None
+                wait = self._wait(call, passing, None, number, waited, before) if rejected else None
                 if wait is None:
                     return value
             # Outside the except block, or the next attempt's error would carry this one as its context.
@@ -68,19 +71,26 @@ class RetryMiddleware:
         return f"RetryMiddleware({self.policy.max_attempts} attempts)"
 
     def _wait(
-        self, passing: _Passing, error: Exception | None, number: int, waited: float, before: int
+        self,
+        call: Call,
+        passing: _Passing | None,
+        error: Exception | None,
+        number: int,
+        waited: float,
+        before: int,
     ) -> float | None:
         """Seconds until the next attempt, None for no further one; without an error the value was rejected.
 
         `before` is how often the tool had been started before this attempt.
         """
-        call, asked = passing.call, None
+        asked = None
         if error is not None:
             if not self._asked(call, False, self.policy.accepts, error):
                 return None
             asked = retry_after(lone(error), call.host.clock.utcnow())
         call.info.retry_after = asked
-        wait, reason = math.nan, self._reason(passing, error, number, asked, before)
+        wait = math.nan
+        reason = self._reason(call, error, number, asked, before) or _handed_over(passing)
         if not reason:
             wait = self._asked(call, math.nan, self.policy.backoff.wait, number, self.random, waited)
             if not 0 <= wait < math.inf:
@@ -102,10 +112,10 @@ class RetryMiddleware:
         return wait
 
     def _reason(
-        self, passing: _Passing, error: Exception | None, number: int, asked: float | None, before: int
+        self, call: Call, error: Exception | None, number: int, asked: float | None, before: int
     ) -> str:
         """Why there can be no further attempt, whatever the time; nothing where there can be one."""
-        policy, call = self.policy, passing.call
+        policy = self.policy
         if call.cancelled:
             return "the run was cancelled"
         if policy.max_attempts == 1:
@@ -118,8 +128,6 @@ class RetryMiddleware:
             return "the tool is not idempotent and the call has no idempotency key"
         if number >= policy.max_attempts:
             return f"{number} attempts were made"
-        if handed_over := passing.handed_over:
-            return handed_over
         if any(isinstance(value, Iterator) for value in call.arguments.values()):
             return "an argument can be read only once"
         if asked is not None and asked > policy.max_retry_after:
@@ -136,32 +144,38 @@ class RetryMiddleware:
 
 
 class _Passing:
-    """A call, and how many chunks have passed on their way to its reader, whoever gave them."""
+    """A call that streams, and how many chunks have passed on their way to its reader, whoever gave them."""
 
     __slots__ = ("_before", "_emit", "call", "passed")
 
     def __init__(self, call: Call) -> None:
         self.passed, self._before = 0, call.info.chunks
-        self._emit = call.emit
-        self.call = call if call.emit is None else call.streaming_to(self._pass)
+        self._emit: Any = call.emit
+        self.call = call.streaming_to(self._pass)
 
-    async def _pass(self, chunk: StreamChunk) -> None:
+    def _pass(self, chunk: StreamChunk) -> Awaitable[None]:
         self.passed += 1
-        await self._emit(chunk)  # type: ignore[misc]  # there is one, or nothing comes here
+        passed: Awaitable[None] = self._emit(chunk)  # with no coroutine of our own for each chunk
+        return passed
 
     @property
-    def handed_over(self) -> str:
-        """Why a stream cannot go on; nothing where nobody has seen any of it, or its tool can resume it."""
-        info, tool = self.call.info, self.call.tool
-        if self.call.emit is None or not (info.chunks or self.passed):
-            return ""
-        if tool is None or tool.resume is None:
-            return "chunks of it have been handed over already, and the tool has no resume"
-        if self.passed > info.chunks - self._before:
-            return "chunks that are not its tool's have been handed over already"
-        if info.cursor is None or info.cursor.index + 1 < info.chunks:
-            return "a chunk of it was on its way to the reader, and may have arrived"
+    def foreign(self) -> bool:
+        """Whether some of them were not its tool's."""
+        return self.passed > self.call.info.chunks - self._before
+
+
+def _handed_over(passing: _Passing | None) -> str:
+    """Why a stream cannot go on; nothing where nobody has seen any of it, or its tool can resume it."""
+    if passing is None or not (passing.passed or passing.call.info.chunks):
         return ""
+    info, tool = passing.call.info, passing.call.tool
+    if tool is None or tool.resume is None:
+        return "chunks of it have been handed over already, and the tool has no resume"
+    if passing.foreign:
+        return "chunks that are not its tool's have been handed over already"
+    if info.cursor is None or info.cursor.index + 1 < info.chunks:
+        return "a chunk of it was on its way to the reader, and may have arrived"
+    return ""
 
 
 def _keyed(call: Call) -> bool:
