@@ -52,6 +52,18 @@ def test_joins_what_is_of_one_kind(contents, value):
     assert joined(contents) == value
 
 
+class Shy:
+    @property
+    def __class__(self):
+        raise RuntimeError("nobody may ask")
+
+
+def test_joins_nothing_where_a_content_does_not_say_what_it_is():
+    contents = [Shy()]
+
+    assert joined(contents) is contents
+
+
 async def test_collects_up_to_a_limit():
     whole, bounded = Collected("t", math.inf), Collected("t", 10)
     for collected in (whole, bounded):

@@ -86,7 +86,8 @@ def too_large(tool: str, size: int, most: float) -> InvalidResult:
 def joined(contents: list[Any]) -> Any:
     """The contents of chunks in one value: all text or all bytes joined, else the list itself."""
     for kind in (str, bytes):
-        if contents and all(isinstance(content, kind) for content in contents):
+        # An object may lie about its class, or fail to say it.
+        if contents and all(issubclass(type(content), kind) for content in contents):
             return kind().join(contents)
     return contents
 

@@ -38,7 +38,7 @@ class Detached:
         own.info._waiters = self._waiters = Waiters()
         own._state = dict(call.state)
         own._listeners = (self,)
-        own._deadline, own._deadline_task = math.inf, None
+        own._deadline, own._deadline_task, own._within = math.inf, None, ()
         self._notify = notify
 
     async def run(self, inner: Inner) -> Any:
