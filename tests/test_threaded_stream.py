@@ -3,6 +3,7 @@
 import contextvars
 import sys
 import threading
+from functools import partial
 
 import anyio
 import pytest
@@ -461,6 +462,21 @@ class TestHandover:
         assert await anext(handover) == item
         assert changes[:2] == [-1, 1]
         await left(handover, thread)
+
+    async def test_calls_in_its_place_the_latest_that_was_said_since_an_item(self):
+        handover, heard = Handover(8), []
+        handover._say(partial(heard.append, 0))
+        for item in "ab":
+            handover._give(item)
+        for number in (1, 2):
+            handover._say(partial(heard.append, number))
+        handover._give("c")
+        handover.end()
+
+        given = [(item, len(heard)) async for item in handover]
+
+        assert given == [("a", 1), ("b", 1), ("c", 2)]
+        assert heard == [0, 2]
 
     async def test_lets_the_loop_turn_once_for_each_buffer_of_items(self):
         handover = Handover(3)
