@@ -478,6 +478,18 @@ class TestHandover:
         assert given == [("a", 1), ("b", 1), ("c", 2)]
         assert heard == [0, 2]
 
+    async def test_who_leaves_waits_no_longer_than_until_it_has_ended(self):
+        handover, done, began = Handover(2), anyio.Event(), current_clock().monotonic()
+        done.set()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(handover.leave, done)
+            await passed(0)
+            handover.end()
+
+        assert current_clock().monotonic() == began
+        assert handover.left_in_time
+
     async def test_lets_the_loop_turn_once_for_each_buffer_of_items(self):
         handover = Handover(3)
 
