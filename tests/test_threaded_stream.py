@@ -3,6 +3,7 @@
 import contextvars
 import sys
 import threading
+import time
 from functools import partial
 
 import anyio
@@ -478,17 +479,33 @@ class TestHandover:
         assert given == [("a", 1), ("b", 1), ("c", 2)]
         assert heard == [0, 2]
 
-    async def test_who_leaves_waits_no_longer_than_until_it_has_ended(self):
+    @pytest.mark.parametrize("before", [True, False])
+    async def test_who_leaves_waits_no_longer_than_until_it_has_ended(self, before):
         handover, done, began = Handover(2), anyio.Event(), current_clock().monotonic()
         done.set()
+        if before:
+            handover.end()
+        assert not handover.left_in_time
 
         async with anyio.create_task_group() as group:
             group.start_soon(handover.leave, done)
             await passed(0)
-            handover.end()
+            if not before:
+                handover.end()
 
         assert current_clock().monotonic() == began
         assert handover.left_in_time
+
+    async def test_a_thread_that_looks_whether_its_loop_turns_waits_on(self, monkeypatch):
+        monkeypatch.setattr("toolcase.threaded_stream.LOOK_SECONDS", 0.001)
+        handover, changes = Handover(2), []
+        thread = filling(handover, range(5), changes)
+        await until(lambda: changes)
+        looked = time.monotonic() + 0.02
+        await until(lambda: time.monotonic() > looked)
+
+        assert changes == [-1]
+        await left(handover, thread)
 
     async def test_lets_the_loop_turn_once_for_each_buffer_of_items(self):
         handover = Handover(3)
