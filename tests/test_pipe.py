@@ -99,6 +99,19 @@ async def test_one_that_was_cancelled_while_it_waited_for_room_has_added_nothing
     assert await drain(pipe) == [1]
 
 
+async def test_whoever_waits_for_room_is_woken_when_news_that_took_it_are_forgotten():
+    pipe = Pipe(1)
+    pipe.tell(1.5)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fill, pipe, [1])
+        await anyio.sleep(1)
+        pipe.forget(float)
+
+        with anyio.fail_after(5):
+            assert await drain(pipe) == [1]
+        tasks.cancel_scope.cancel()
+
+
 async def test_an_end_comes_after_what_is_there_and_the_first_one_stands():
     pipe, fault = Pipe(), ValueError()
     await pipe.put(1)

@@ -47,7 +47,7 @@ class Pipe:
         """What the reader gets after the last of them."""
         self._size, self._bytes = size, 0
         self.maker: int | None = None
-        """The id of the task that adds items."""
+        """The id of the task that adds items, where that is the reader's own."""
         self.passed = 0
         """How many items were added."""
         self._numbers = numbers
@@ -82,6 +82,7 @@ class Pipe:
     def forget(self, kind: type) -> None:
         """Take back what was told of this kind."""
         self.items = deque(item for item in self.items if type(item) is not kind)
+        self._room.wake()  # it may have been all that there was
 
     def take(self) -> Any:
         """The next item, of which there must be one."""
@@ -99,6 +100,11 @@ class Pipe:
                 return False
             await self._filled.wait()
         return True
+
+    @property
+    def over(self) -> bool:
+        """Whether no further item comes."""
+        return self._over
 
     def end(self, error: BaseException | None = None) -> None:
         """No further item comes, and after those that are there this error, if any. The first word stands."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any, Generic, Self, TypeVar
 
 import anyio
@@ -16,6 +17,9 @@ from toolcase.threads import poster
 from toolcase.timer import shielded
 
 T_co = TypeVar("T_co", covariant=True)
+
+_filling: ContextVar[tuple[Pipe, ...]] = ContextVar("filling", default=())
+"""The streams for which the code that runs here works: they wait for it."""
 
 Put = Callable[[Any], Awaitable[None]]
 """Takes one item of a stream, and returns once there is room for it."""
@@ -81,11 +85,12 @@ class Stream(Generic[T_co]):
     async def aclose(self) -> None:
         """End it: cancel its task, if that still runs, and wait until it has stopped. Any task may, often.
 
-        RuntimeError in the stream's own task, which would wait for itself.
+        RuntimeError in what makes the stream, in whatever task: it would wait for itself.
         """
         work, cancelled = self._work, None
         if work is not None and not work.ended:
-            if self._pipe is not None and self._pipe.maker == anyio.get_current_task().id:
+            pipe = self._pipe
+            if pipe in _filling.get() or (pipe and pipe.maker == anyio.get_current_task().id):
                 raise RuntimeError("a stream cannot be closed in its own task, which would wait for itself")
             self._close()
             work.cancel()
@@ -126,6 +131,10 @@ class Stream(Generic[T_co]):
         if error is None:
             raise StopAsyncIteration
         try:
+            if isinstance(error, StopAsyncIteration):  # which would be a quiet end
+                raise RuntimeError(  # noqa: TRY004  as an async generator has it
+                    "what makes this stream raised StopAsyncIteration"
+                ) from error
             raise error
         finally:
             del error  # no circle through the traceback's frame
@@ -150,22 +159,24 @@ class Stream(Generic[T_co]):
 
 
 def running(produce: Callable[[Put], Awaitable[None]], pipe: Pipe) -> Callable[[], Awaitable[None]]:
-    """What runs in a stream's task: what it raises goes to the reader, and nothing but a cancellation on."""
+    """What runs in a stream's task: what it raises goes to the reader, and nothing but a cancellation on.
+
+    Whoever runs it says how it ended where it could not.
+    """
 
     async def run() -> None:
-        pipe.maker = anyio.get_current_task().id
-        cancelled = error = None
+        _filling.set((*(other for other in _filling.get() if not other.over), pipe))
+        error: BaseException | None = None
         try:
             await produce(pipe.put)
+            pipe.end()
         except BaseException as raised:  # noqa: BLE001  the reader's, a program's end included
             cancelled, error = apart(raised)
+            if error is not None:
+                pipe.end(error)
             if cancelled is not None:
                 raise cancelled from None
         finally:
-            if error is None and cancelled is not None:
-                stopped(pipe)
-            else:
-                pipe.end(error)
             del error
 
     return run
