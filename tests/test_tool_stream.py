@@ -5,6 +5,7 @@ import gc
 from contextvars import ContextVar
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from toolcase import (
@@ -592,6 +593,69 @@ async def test_a_tool_that_ends_just_when_its_stream_is_dropped_is_not_reported(
 
     await anyio.sleep(10)
     assert events == []
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_one_whose_loop_has_gone_is_closed_at_once_and_has_no_more(source, full):
+    stream, loop = source.registry.stream("numbers", wait=0 if full else 100), asyncio.new_event_loop()
+
+    async def begin():
+        with anyio.move_on_after(0.01):
+            await anext(stream)
+
+    async def read_on():
+        with pytest.raises(anyio.ClosedResourceError, match="has gone"):
+            await read(stream)
+
+    async def close():
+        with anyio.fail_after(1):
+            await stream.aclose()
+        with pytest.raises(anyio.ClosedResourceError, match="closed before its end"):
+            await anext(stream)
+
+    async def main():
+        async with stream:
+            await begin()
+            left.append(1)
+            await anyio.sleep_forever()
+
+    left = []
+    task = loop.create_task(main())
+    while not left:
+        loop.run_until_complete(asyncio.sleep(0.001))
+
+    anyio.run(read_on)
+    anyio.run(close)
+
+    task.cancel()  # where that loop goes on after all, all ends there
+    loop.run_until_complete(asyncio.wait([task]))
+    loop.close()
+    assert source.open == 0
+
+
+@pytest.mark.real_time
+async def test_refuses_another_loop_while_its_own_goes_on(source):
+    refused, goes_on = [], anyio.Event()
+
+    @source.registry.tool
+    async def waits():
+        yield 1
+        await goes_on.wait()
+        yield 2
+
+    async def elsewhere():
+        for verb in (stream.aclose, stream.__anext__):
+            with pytest.raises(RuntimeError, match="in another event loop"):
+                await verb()
+            refused.append(verb)
+
+    async with source.registry.stream("waits") as stream:
+        await anext(stream)
+        await anyio.to_thread.run_sync(anyio.run, elsewhere)
+        goes_on.set()
+
+        assert [chunk.content async for chunk in stream] == [2]
+    assert len(refused) == 2
 
 
 async def test_a_tool_that_goes_on_after_its_cancellation_is_stopped_at_its_next_chunk(source):

@@ -10,7 +10,7 @@ from typing import Any, Generic, Self, TypeVar
 import anyio
 
 from toolcase.cancellation import RunCancelled
-from toolcase.clock import count, current_loop
+from toolcase.clock import count, current_loop, turns
 from toolcase.pipe import MOST_CHUNKS, Pipe
 from toolcase.task import BackgroundTask, Work
 from toolcase.threads import poster
@@ -45,6 +45,7 @@ class Stream(Generic[T_co]):
         self._work: Work | None = None
         self._entered = self._closed = self._ended = self._waiting = False
         self._reader: int | None = None
+        self._loop: Any = None
         self._post: Callable[[Callable[[], None]], bool] | None = None
 
     async def __aenter__(self) -> Self:
@@ -87,11 +88,12 @@ class Stream(Generic[T_co]):
 
         RuntimeError in what makes the stream, in whatever task: it would wait for itself.
         """
+        if self._is_made_here():
+            raise RuntimeError("a stream cannot be closed in its own task, which would wait for itself")
         work, cancelled = self._work, None
-        if work is not None and not work.ended:
-            pipe = self._pipe
-            if pipe in _filling.get() or (pipe and pipe.maker == anyio.get_current_task().id):
-                raise RuntimeError("a stream cannot be closed in its own task, which would wait for itself")
+        if work is not None and self._runs_elsewhere():
+            self._closed, self._pipe = True, None  # nobody is left to wake, or to wait for
+        elif work is not None and not work.ended:
             self._close()
             work.cancel()
             cancelled = await _over(work)
@@ -111,6 +113,8 @@ class Stream(Generic[T_co]):
         if self._ended:
             raise StopAsyncIteration
         self._check_open()
+        if self._runs_elsewhere():
+            raise anyio.ClosedResourceError("the event loop in which this stream was begun has gone")
         self._waiting = True
         try:
             pipe = self._pipe or await self._start()
@@ -150,12 +154,30 @@ class Stream(Generic[T_co]):
 
     async def _start(self) -> Pipe:
         """Begin: what gives the items runs from here on."""
-        pipe = Pipe(self._buffer)
-        self._own(pipe, BackgroundTask(running(self._produce, pipe), ended=lambda task: stopped(pipe)))
+        pipe = self._through(Pipe(self._buffer))
+        self._work = BackgroundTask(running(self._produce, pipe), ended=lambda task: stopped(pipe))
         return pipe
 
-    def _own(self, pipe: Pipe, work: Work) -> None:
-        self._pipe, self._work, self._post = pipe, work, poster(current_loop())
+    def _through(self, pipe: Pipe) -> Pipe:
+        """What is made from here on comes through this pipe."""
+        self._pipe, self._loop = pipe, current_loop()
+        self._post = poster(self._loop)
+        return pipe
+
+    def _is_made_here(self) -> bool:
+        """Whether the stream cannot end before the code that runs here has."""
+        pipe, work = self._pipe, self._work
+        if pipe is None or pipe.over or (work is not None and work.ended):
+            return False
+        return pipe in _filling.get() or pipe.maker == anyio.get_current_task().id
+
+    def _runs_elsewhere(self) -> bool:
+        """Whether what makes it was left over in a loop that has gone; RuntimeError where that goes on."""
+        if self._work is None or self._work.ended or self._loop is current_loop():
+            return False
+        if turns(self._loop):
+            raise RuntimeError("this stream was begun in another event loop; read and close it there")
+        return True
 
 
 def running(produce: Callable[[Put], Awaitable[None]], pipe: Pipe) -> Callable[[], Awaitable[None]]:

@@ -51,7 +51,9 @@ class BackgroundTask:
         self._ended = anyio.Event()
         loop = current_loop()
         if isinstance(loop, asyncio.AbstractEventLoop):
-            self._task = loop.create_task(self._run(), context=context)  # asyncio itself keeps none alive
+            # Kept, because asyncio keeps none alive. And not by the loop's factory: that may be an eager one,
+            # and would begin before whoever makes this holds it.
+            self._task = asyncio.Task(self._run(), loop=loop, context=context)
             # One that was cancelled before its first step never runs.
             self._task.add_done_callback(lambda task: self._over())
         else:

@@ -136,12 +136,12 @@ class ToolStream(Stream[StreamChunk]):
             pipe.end(run.error)
             return pipe
         own = None if self._fixed or tool is None else tool.buffer
-        pipe = Pipe(own or self._buffer, numbers=True)
+        pipe = self._through(Pipe(own or self._buffer, numbers=True))
         run.passed = lambda: pipe.passed
         if self._follower is not None:
             self._follower.pipe = pipe
             run.call._listeners = (self._follower,)
-        self._own(pipe, _CallTask(run.call, running(run.to_reader, pipe), pipe))
+        self._work = _CallTask(run.call, running(run.to_reader, pipe), pipe)
         return pipe
 
     def _claim(self) -> _Run:
@@ -161,7 +161,8 @@ class ToolStream(Stream[StreamChunk]):
         """Run it in this task, with each chunk given to `put`, whose own error is raised."""
         work, passed = _Here(run.call), 0
         pipe.maker = anyio.get_current_task().id
-        self._own(pipe, work)
+        self._through(pipe)
+        self._work = work
         run.passed = lambda: passed
         fault: Exception | None = None
 
