@@ -22,7 +22,8 @@ class Detached:
     Its `call` has the tool, the arguments and the context of the one that it was made of, and a copy of its
     `state`. It has an `info` of its own, so it is the parent of the calls made in it even after the first
     one has ended; no deadline; and, if the context has a cancellation token, a token of its own there, for
-    you to cancel. It gives one value, also of a tool that streams. What its tool uses is charged to the call of which it was made.
+    you to cancel. It gives one value, also of a tool that streams. What its tool uses is charged to the call
+    of which it was made.
     """
 
     def __init__(self, call: Call, *, patience: Callable[[], float], notify: Callable[[Event], None]) -> None:
