@@ -292,6 +292,25 @@ class TestBesideALoop:
 
         assert counter.loops == {threading.get_ident()}
 
+    @pytest.mark.real_time
+    async def test_closed_before_its_first_read_has_found_the_loop_it_begins_nothing(
+        self, registry, counter, monkeypatch
+    ):
+        stream = registry.blocking().stream("count")
+        portal = stream._portal
+        take = portal.take
+
+        def closed_meanwhile(*arguments):
+            stream.close()
+            return take(*arguments)
+
+        monkeypatch.setattr(portal, "take", closed_meanwhile)
+        async with registry:
+            with pytest.raises(anyio.ClosedResourceError):
+                await anyio.to_thread.run_sync(next, stream)
+
+        assert (counter.made, portal._users) == (0, 0)
+
     async def test_in_the_loops_own_thread_it_is_refused(self, registry):
         stream = registry.blocking().stream("count")
 

@@ -477,6 +477,21 @@ async def test_a_cancelled_close_has_closed(source):
     assert source.open == 0
 
 
+@pytest.mark.backends("asyncio")
+async def test_a_close_that_is_cancelled_natively_has_closed_too(source):
+    stream = source.registry.stream("numbers", cleanup=2)
+    await anext(stream)
+
+    closes = asyncio.ensure_future(stream.aclose())
+    for _ in range(2):
+        await anyio.sleep(0.5)
+        closes.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await closes
+    assert source.open == 0
+
+
 async def test_refuses_a_second_reader_of_the_same_stream(source):
     refused = []
     async with source.registry.stream("numbers", wait=1) as stream:

@@ -319,9 +319,8 @@ class _Here:
 
     def cancel(self) -> None:
         """Cut it off."""
-        if self._told is None:
-            self._told = self._call.elapsed
-            self.scope.cancel()
+        self._told = self._call.elapsed if self._told is None else self._told
+        self.scope.cancel()
 
     def end(self) -> None:
         """It has ended."""
