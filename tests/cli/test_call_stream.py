@@ -65,11 +65,12 @@ async def works(call: Call):
 
 
 @registry.tool
-async def unending():
+async def unending(lines: int = 1_000_000):
     try:
-        while True:
+        for _ in range(lines):
             yield "line\\n"
             await anyio.sleep(0)
+        await anyio.sleep(600)
     finally:
         with open("ended", "w") as file:
             file.write("ended")
@@ -122,9 +123,12 @@ class TestChunks:
 class TestTheReaderOfTheOutput:
     """Or who sits before it."""
 
-    def test_may_leave(self, streams, folder):
+    @pytest.mark.parametrize("silent", [[], ["lines=1"]])
+    def test_may_leave(self, streams, folder, silent):
         with subprocess.Popen(
-            [*PROGRAM, "call", "unending", "--stream"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [*PROGRAM, "call", "unending", *silent, "--stream"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         ) as process:
             assert process.stdout.readline() == b"line\n"
             process.stdout.close()
