@@ -45,6 +45,18 @@ def test_joins_what_is_of_one_kind(contents, value):
     assert joined(contents) == value
 
 
+class Shy:
+    @property
+    def __class__(self):
+        raise RuntimeError("nobody may ask")
+
+
+def test_joins_nothing_where_a_content_does_not_say_what_it_is():
+    contents = [Shy()]
+
+    assert joined(contents) is contents
+
+
 @pytest.mark.parametrize(
     ("content", "size"), [("abc", 3), ("äö", 4), (b"abc", 3), ({"a": 1}, 7), (None, 4), (b"", 0)]
 )

@@ -1,9 +1,8 @@
 """Hooks on chunks: what they are told, what they may change, and that they fail closed."""
 
+import asyncio
 import contextlib
 import gc
-import time
-from dataclasses import dataclass
 
 import anyio
 import pytest
@@ -451,6 +450,18 @@ async def test_what_sees_no_chunks_may_add_one(most):
 
     assert await contents(registry.stream("s")) == ["a", "b", "c", "!"]
     assert (await registry.call("s"), await registry.call("p")) == ("abc!", "plain!")
+
+
+@pytest.mark.parametrize("most", [0, 100])
+async def test_what_is_added_to_a_value_in_the_place_of_chunks_does_not_replace_it(most):
+    async def cached(call, inner):
+        return "cached"
+
+    cached.stage = Stage.ACT
+    adds = {"on_complete": lambda self, accumulated, ctx: ["!"], "most_accumulated": most}
+    registry, _ = hosting(type("Adds", (), adds)(), cached)
+
+    assert await registry.stream("s").collect() == "cached!"
 
 
 async def test_anything_else_at_the_end_is_the_guard_s_own_fault():
@@ -1034,6 +1045,22 @@ async def test_a_limit_of_time_that_an_observer_sets_itself_is_its_own_fault():
     assert [each.error.kind for each in reports] == ["attempt"]
 
 
+async def test_an_observer_that_waits_for_something_cancelled_does_not_cancel_the_call():
+    async def waits_for_it(chunk):
+        if asyncio_task() is None:
+            raise RuntimeError("a task of trio cannot see another one's cancellation")
+        gone = asyncio.get_running_loop().create_future()
+        gone.cancel()
+        await gone
+
+    observer = Heard(Stage.OBSERVE, on_chunk=waits_for_it)
+    registry, reports = hosting(observer)
+
+    assert await contents(registry.stream("s")) == ["a", "b", "c"]
+
+    assert [type(report.error) for report in reports] == [RuntimeError]
+
+
 async def test_a_call_that_is_cancelled_while_a_hook_waits_is_left():
     async def on_start(self, tool, params, ctx):
         await anyio.sleep(0.5)
@@ -1051,33 +1078,6 @@ async def test_a_call_that_is_cancelled_while_a_hook_waits_is_left():
 
 
 # Which objects
-
-
-async def test_the_example_of_the_reference_runs_as_it_stands(capsys):
-    @dataclass
-    class ChunkTransformMiddleware:
-        """Transform chunks as they stream through."""
-
-        async def on_start(self, tool, params, ctx):
-            ctx["start_time"] = time.time()
-
-        async def on_chunk(self, chunk, ctx) -> StreamChunk:
-            # Transform and return chunk
-            return StreamChunk(content=chunk.content.upper(), index=chunk.index)
-
-        async def on_complete(self, accumulated, ctx):
-            print(f"Completed in {time.time() - ctx['start_time']:.2f}s")  # noqa: T201  as it stands
-
-        async def on_error(self, error, ctx):
-            print(f"Stream failed: {error}")  # noqa: T201
-
-    registry, _ = hosting()
-    registry.use(ChunkTransformMiddleware())
-
-    async for chunk in registry.stream_execute("s", {"many": 2}):
-        print(chunk, end="", flush=True)  # noqa: T201
-
-    assert capsys.readouterr().out == "Completed in 0.00s\nAB"  # the tool is ahead of its reader
 
 
 def test_shows_the_object_itself():
@@ -1129,6 +1129,17 @@ class Vague(Heard):
     most_accumulated = "1 MiB"
 
 
+class Yields:
+    async def on_start(self, tool, params, ctx):
+        raise AssertionError("never run")
+        yield
+
+
+class Generates:
+    def on_chunk(self, chunk, ctx):
+        yield chunk
+
+
 @pytest.mark.parametrize(
     ("made", "error", "said"),
     [
@@ -1138,11 +1149,29 @@ class Vague(Heard):
         (Heard, TypeError, "Heard is a class; give an instance"),
         (Greedy(), ValueError, "Greedy.most_accumulated must be at least 0, got -1"),
         (Vague(), TypeError, "Vague.most_accumulated must be a number, got '1 MiB'"),
+        (Yields(), TypeError, "Yields.on_start has a `yield`; .* with `return`"),
+        (Generates(), TypeError, "Generates.on_chunk has a `yield`; .* with `return`"),
     ],
 )
 def test_what_cannot_be_one_is_refused_when_it_is_used(made, error, said):
     with pytest.raises(error, match=said):
         Registry().use(made)
+
+
+class Collecting(list):
+    def on_chunk(self, chunk, ctx):
+        self.append(chunk.content)
+
+
+@pytest.mark.parametrize("where", ["registry", "tool", "compose"])
+async def test_what_has_hooks_is_a_middleware_even_if_one_can_iterate_over_it(where):
+    guard = Collecting()
+    options = {"middleware": [guard]} if where == "tool" else {}
+    registry, _ = hosting(*{"registry": [guard], "tool": [], "compose": [compose(guard)]}[where], **options)
+
+    assert await contents(registry.stream("s")) == []
+
+    assert guard == ["a", "b", "c"]
 
 
 async def test_hooks_that_are_inherited_change_nothing():

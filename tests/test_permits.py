@@ -103,24 +103,6 @@ class TestTaking:
         permits.give_back(first)
         assert permits.running == 0
 
-    def test_a_run_that_has_one_is_known(self, permits):
-        call, other = a_call(), a_call()
-        permit = permits.take(call)
-
-        assert permits.holds(call)
-        assert not permits.holds(call.copy())  # another run of it
-        assert not permits.holds(other)
-        permits.give_back(permit)
-        assert not permits.holds(call)
-
-    def test_a_run_that_took_two_still_has_one_when_the_inner_one_is_given_back(self):
-        permits, call = Permits(2), a_call()
-        permits.take(call)
-
-        permits.give_back(permits.take(call))
-
-        assert permits.holds(call)
-
     def test_no_two_are_equal(self):
         permits, call = Permits(2), a_call()
 
@@ -344,6 +326,29 @@ class TestLending:
         permits.give_back(inside)
         assert permits.take(a_stream(parent=outer)).lender is stream
         assert permits.running == 1
+
+    def test_each_stream_lends_it_on_to_what_its_reader_calls(self, permits):
+        outer = a_call()
+        permits.take(outer)
+        first = permits.take(a_stream(parent=outer))
+        second = permits.take(a_stream(parent=outer))
+        third = permits.take(a_stream(parent=second.call))  # which the second one hands on
+
+        inside = permits.take(a_call(parent=outer))
+
+        assert (second.lender, third.lender, inside.lender) == (first, second, third)
+        permits.give_back(second)
+        assert third.lender is first
+        assert permits.take(a_call(parent=outer)) is None
+
+    def test_a_stream_lends_only_what_is_not_free(self):
+        permits, outer = Permits(2), a_call()
+        permits.take(outer)
+        stream = permits.take(a_stream(parent=outer))
+
+        free, lent = permits.take(a_stream(parent=outer)), permits.take(a_call(parent=outer))
+
+        assert (free.lender, lent.lender, permits.running) == (None, stream, 2)
 
     def test_a_stream_that_ends_first_leaves_it_with_who_borrowed_it(self, permits):
         outer = a_call()

@@ -74,17 +74,20 @@ async def run_within(
         )
     waited, permit = 0.0, permits.take(call)
     if permit is None:
-        if permits.holds(call):
+        if permits in call._within:  # we stand around it twice
             return await inner(call)
         clock = call.host.clock
         began = clock.monotonic()
         permit = await _queued(permits, call, bulkhead, seconds, priority)
         waited = clock.monotonic() - began
+    outer = call._within
     try:
+        call._within = (*outer, permits)
         if call.observed:
             call.notify(CallAdmitted(tool=call.name, middleware=bulkhead, waited=waited))
         return await inner(call)
     finally:
+        call._within = outer
         permits.give_back(permit)
 
 

@@ -162,6 +162,8 @@ class Call(msgspec.Struct, eq=False):
     # put back by timer.py alone.
     _deadline: float = math.inf
     _deadline_task: Any = None
+    # The bulkheads around the running step in which it has a permit; set and put back by bulkhead.py alone.
+    _within: tuple[Any, ...] = ()
 
     @property
     def context(self) -> ExecutionContext:

@@ -140,7 +140,8 @@ def compile_chain(
 def flat(middleware: Iterable[Any]) -> Iterator[Middleware]:
     """Middleware one by one, those of stacks and lists included."""
     for entry in middleware:
-        if isinstance(entry, Iterable) and not isinstance(entry, str):  # which has strings in it for ever
+        # A string has strings in it for ever, and what has hooks is one, whatever it may be besides.
+        if isinstance(entry, Iterable) and not isinstance(entry, str) and not has_hooks(entry):
             yield from flat(entry)
         else:
             yield check(entry)

@@ -95,7 +95,8 @@ def size_of(chunk: StreamChunk, most: float = math.inf) -> int:
 def joined(contents: list[Any]) -> Any:
     """The contents of chunks in one value: all text or all bytes joined, else the list itself."""
     for kind in (str, bytes):
-        if contents and all(isinstance(content, kind) for content in contents):
+        # An object may lie about its class, or fail to say it.
+        if contents and all(issubclass(type(content), kind) for content in contents):
             return kind().join(contents)
     return contents
 

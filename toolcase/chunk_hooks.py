@@ -76,6 +76,10 @@ def check_hooks(middleware: Any, name: str, stage: Stage) -> None:
         raise TypeError(
             f"{name} has hooks, which stand around all attempts of a call; set its stage to GUARD or OBSERVE"
         )
+    for hook in HOOKS:
+        own = _hook(middleware, hook)
+        if inspect.isgeneratorfunction(own) or inspect.isasyncgenfunction(own):  # nothing would run it
+            raise TypeError(f"{name}.{hook} has a `yield`; a hook gives what it has to give with `return`")
     number(_most_accumulated(middleware), f"{name}.most_accumulated")
 
 
@@ -88,6 +92,20 @@ def _hook(middleware: Any, name: str) -> Callable[..., Any] | None:
     hook = getattr(middleware, name, None)
     inherited = getattr(hook, "__func__", None) is getattr(StreamMiddleware, name)
     return hook if callable(hook) and not inherited else None
+
+
+def several(given: Any, chunk: StreamChunk) -> list[StreamChunk]:
+    """The chunks that stand for this one; TypeError where that is not what `on_chunk` gave."""
+    if given is None:
+        return []
+    if isinstance(given, StreamChunk):
+        return [given]
+    if isinstance(given, list):
+        return [each if isinstance(each, StreamChunk) else StreamChunk(each, chunk.index) for each in given]
+    raise TypeError(
+        "on_chunk gives a StreamChunk, a list of them, or None to drop the chunk, and on_complete what is "
+        f"to go out last; this one gave {type(given).__name__}"
+    )
 
 
 class OwnHooks:

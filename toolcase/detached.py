@@ -39,7 +39,7 @@ class Detached:
         own.info._waiters = self._waiters = Waiters()
         own._state = dict(call.state)
         own._listeners = (self,)
-        own._deadline, own._deadline_task = math.inf, None
+        own._deadline, own._deadline_task, own._within = math.inf, None, ()
         own.emit = own._pace = None  # a reader may leave as any caller may
         self._notify = notify
 

@@ -14,7 +14,7 @@ import anyio.lowlevel
 from toolcase.call import Call, Inner, Middleware, Stage
 from toolcase.cancellation import RunCancelled
 from toolcase.chunk import Kept, StreamChunk, StreamStopped, joined
-from toolcase.chunk_hooks import HookContext, OwnHooks
+from toolcase.chunk_hooks import HookContext, OwnHooks, several
 from toolcase.clock import asyncio_task
 from toolcase.errors import Denied, ToolError, ToolTimeout
 from toolcase.events import GuardFailed, MiddlewareFailed
@@ -170,7 +170,7 @@ class _Guarded(_Heard):
                 if type(given) is not StreamChunk:
                     if self.hooks.asynchronous or inspect.isawaitable(given):
                         given = await given
-                    given = _several(given, chunk)
+                    given = several(given, chunk)
             except Exception as error:
                 self.fault = self._unchecked(error)
                 raise StreamStopped from error
@@ -198,13 +198,13 @@ class _Guarded(_Heard):
             given = self.hooks.on_complete(accumulated, self.ctx)
             if given is not None and inspect.isawaitable(given):
                 given = await given
-            last = _several(given, StreamChunk(None))
+            last = several(given, StreamChunk(None))
         except ToolError as error:
             return error
         except Exception as fault:  # noqa: BLE001  the call has ended well
             self.failed(fault)
             return None
-        if last and self.contents is None and self.call.emit is None:
+        if last and self.contents is None and (self.call.emit is None or self.value is not None):
             self.contents = [self.value]
         for chunk in last:
             await (self.out(chunk) if self.contents is None else self._collect(chunk))
@@ -273,6 +273,11 @@ class _Observed(_Heard):
             await limited(lambda call: said, self.call, HOOK_SECONDS, "hook")
         except ToolTimeout as error:
             raise (_too_long(hook) if error.kind == "hook" else error) from None
+        except anyio.get_cancelled_exc_class() as cancelled:
+            task = asyncio_task()
+            if task is None or task.cancelling():
+                raise
+            raise RuntimeError(f"{hook} waited for something that had been cancelled") from cancelled
 
     async def _saw(self, chunk: StreamChunk) -> None:
         if self.kept is not None:
@@ -289,20 +294,6 @@ def _one(contents: list[Any]) -> Any:
     if len(contents) == 1:
         return contents[0]
     return joined(contents) if contents else None
-
-
-def _several(given: Any, chunk: StreamChunk) -> list[StreamChunk]:
-    """The chunks that stand for this one; TypeError where that is not what `on_chunk` gave."""
-    if given is None:
-        return []
-    if isinstance(given, StreamChunk):
-        return [given]
-    if isinstance(given, list):
-        return [each if isinstance(each, StreamChunk) else StreamChunk(each, chunk.index) for each in given]
-    raise TypeError(
-        "on_chunk gives a StreamChunk, a list of them, or None to drop the chunk, and on_complete what is "
-        f"to go out last; this one gave {type(given).__name__}"
-    )
 
 
 async def _sent(error: BaseException) -> BaseException | None:

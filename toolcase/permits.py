@@ -45,7 +45,8 @@ class Permits:
     A call that holds a permit lends it to a call that is made inside it, or to the shared run that such a one
     has joined, to one at a time: else the two could wait for each other for ever. What runs, and waits for no
     call inside it, is never above `limit`. A stream is the exception: it runs beside the call that reads it,
-    and waits for it, too. So what a stream was lent is lent once more, to what its reader calls meanwhile.
+    and waits for it, too. So where no permit is free, what a stream was lent is lent once more, to what its
+    reader calls meanwhile, a further stream perhaps: else that would wait for a reader who waits for it.
 
     Without a lock: it belongs to one event loop, and nothing here awaits between a look and what rests on it.
     """
@@ -75,13 +76,12 @@ class Permits:
 
     def take(self, call: Call) -> Permit | None:
         """A permit, if there is one at once: lent by the call around, or a free one."""
-        lender = self._lender(call)
-        if lender is not None:
-            return self._give(call, lender)
-        if self.running >= self.limit:
-            return None
-        self.running += 1
-        return self._give(call)
+        lender = next((permit for permit in self._around(call) if permit.borrower is None), None)
+        if lender is None and self.running < self.limit:
+            self.running += 1
+            return self._give(call)
+        lender = lender or self._lender(call)
+        return None if lender is None else self._give(call, lender)
 
     async def wait(self, call: Call, priority: int = 0, seconds: float = math.inf) -> Permit:
         """A permit, when it is this call's turn, where `take` has just given none.
@@ -120,11 +120,6 @@ class Permits:
         else:
             self.running -= 1
 
-    def holds(self, call: Call) -> bool:
-        """Whether this very run of a call has one already, because we stand around it twice."""
-        permit = self._held.get(call.info)
-        return permit is not None and permit.call is call
-
     def _around(self, call: Call) -> Iterator[Permit]:
         """The permits of the nearest calls that wait for this one and have one, on each way outwards."""
         left = [call] if self._held else []
@@ -141,8 +136,9 @@ class Permits:
         for permit in self._around(call):
             yield permit
             inside = permit.borrower
-            if inside is not None and inside.call.emit is not None:
+            while inside is not None and inside.call.emit is not None:
                 yield inside
+                inside = inside.borrower
 
     def _lender(self, call: Call) -> Permit | None:
         return next((permit for permit in self._lenders(call) if permit.borrower is None), None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Awaitable
+from itertools import islice
 from typing import Any
 
 from toolcase.chunk import StreamChunk, StreamStopped, numbered
@@ -58,7 +58,11 @@ class Pipe:
     async def put(self, item: Any) -> None:
         """Add it once there is room; StreamStopped if nobody will read it."""
         while self.items and (len(self.items) >= self._size or self._bytes >= MOST_BYTES):
-            await self._room.wait()
+            try:
+                await self._room.wait()
+            except BaseException:  # it may have been woken, and another can have the room
+                self._room.wake(1)
+                raise
         if self._closed:
             raise StreamStopped
         if self._numbers:
@@ -90,7 +94,7 @@ class Pipe:
         item = items.popleft()
         self._bytes -= bytes_in(item)
         if self._room.waits and len(items) * 2 <= self._size and self._bytes * 2 <= MOST_BYTES:
-            self._room.wake()
+            self._room.wake(self._size - len(items))
         return item
 
     async def filled(self) -> bool:
@@ -130,49 +134,52 @@ _SIZED = frozenset({str, bytes})
 
 
 class AsyncioWake:
-    """Wakes those asyncio tasks that wait for it."""
+    """Wakes those asyncio tasks that wait for it, who came first first."""
 
     __slots__ = ("waits",)
 
     def __init__(self) -> None:
-        self.waits: list[asyncio.Future[None]] = []
+        self.waits: dict[asyncio.Future[None], None] = {}
 
-    def wait(self) -> Awaitable[None]:
-        """Until the next `wake`."""
+    async def wait(self) -> None:
+        """Until it is woken."""
         future = asyncio.get_running_loop().create_future()
-        self.waits = [*(waiting for waiting in self.waits if not waiting.done()), future]
-        return future
+        self.waits[future] = None
+        try:
+            await future
+        finally:
+            self.waits.pop(future, None)
 
-    def wake(self) -> None:
-        """Wake them all."""
-        for future in self.waits:
+    def wake(self, most: int | None = None) -> None:
+        """Wake so many of them, or all."""
+        for future in list(islice(self.waits, most)):
+            del self.waits[future]
             if not future.done():  # it was cancelled
                 future.set_result(None)
-        self.waits.clear()
 
 
 class TrioWake:
-    """Wakes those trio tasks that wait for it."""
+    """Wakes those trio tasks that wait for it, who came first first."""
 
     __slots__ = ("waits",)
 
     def __init__(self) -> None:
-        self.waits: list[Any] = []
+        self.waits: dict[Any, None] = {}
 
     async def wait(self) -> None:
-        """Until the next `wake`."""
+        """Until it is woken."""
         lowlevel = sys.modules["trio"].lowlevel
         task = lowlevel.current_task()
-        self.waits.append(task)
+        self.waits[task] = None
 
         def abort(raise_cancel: Any) -> Any:
-            self.waits.remove(task)
+            del self.waits[task]
             return lowlevel.Abort.SUCCEEDED
 
         await lowlevel.wait_task_rescheduled(abort)
 
-    def wake(self) -> None:
-        """Wake them all."""
-        for task in self.waits:
+    def wake(self, most: int | None = None) -> None:
+        """Wake so many of them, or all."""
+        for task in list(islice(self.waits, most)):
+            del self.waits[task]
             sys.modules["trio"].lowlevel.reschedule(task)
-        self.waits.clear()

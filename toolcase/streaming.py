@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from toolcase.call import Call, Inner
-from toolcase.chunk import Collected, StreamChunk, numbered
+from toolcase.chunk import Collected, StreamChunk, StreamStopped, numbered
 from toolcase.resume import resumed
 
 
@@ -24,8 +24,18 @@ def streamed(prepare: Callable[[Call], partial[AsyncGenerator[Any, Any]]]) -> In
         begin, resume = prepare(call), call.tool and call.tool.resume
         if call.emit is not None and resume is not None and info.cursor is not None:
             begin = resumed(begin, resume, info.cursor)
-        async with aclosing(begin()) as source:
-            return await handed_on(call, source, resumable=resume is not None)
+        stop = None
+        try:
+            async with aclosing(begin()) as source:
+                try:
+                    return await handed_on(call, source, resumable=resume is not None)
+                except StreamStopped as stopped:
+                    stop = stopped
+                    raise
+        except Exception as error:
+            if stop is None:
+                raise
+            raise stop from error  # what the tool made of being stopped is no failure of its own
 
     return invoke
 

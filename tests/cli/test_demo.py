@@ -113,6 +113,20 @@ def test_a_circuit_opened_refused_and_closed(shown):
     assert (tried["outcome"], tried["circuit"]) == ("ok", ["half_open", "closed"])
 
 
+def test_a_stream_went_on_where_it_broke_off(shown):
+    (followed,) = [row for row in shown.calls if row["tool"] == "follow_packages"]
+
+    assert (followed["outcome"], followed["attempts"]) == ("ok", 2)
+    assert shown.text.output.count("    msgspec 0") == 1
+
+
+def test_a_reader_left_and_the_tool_had_ended(shown):
+    (listed,) = [row for row in shown.calls if row["tool"] == "list_packages"]
+
+    assert listed["outcome"] == "left"
+    assert "and 0 threads are busy" in shown.text.output
+
+
 def test_no_more_than_two_ran_at_once_and_the_others_waited(shown):
     rows = [row for row in shown.calls if row["tool"] == "survey_package"]
 
@@ -168,5 +182,5 @@ def test_people_read_what_happened_as_it_happened(shown):
 def test_people_read_a_summary(shown):
     summary = shown.text.stdout.partition("What the middleware came to\n")[2]
 
-    assert "  4 failures turned into 3 successes by trying again\n" in summary
+    assert "  5 failures turned into 4 successes by trying again\n" in summary
     assert "  5 hangs cut off after " in summary

@@ -306,6 +306,72 @@ class TestInside:
         assert await registry.call("t") == 1
         assert bulkhead.running("t") == 0
 
+    async def test_used_twice_it_counts_once_though_another_hands_on_a_copy_in_between(self):
+        bulkhead = BulkheadMiddleware(1)
+
+        async def copies(call, inner):
+            return await inner(call.copy())
+
+        copies.stage = Stage.ACT
+        registry = registry_of(bulkhead, copies, bulkhead, t=Script(Give(1)))
+
+        assert await registry.call("t") == 1
+        assert bulkhead.running("t") == 0
+
+    async def test_used_twice_each_run_of_a_call_counts(self):
+        bulkhead = BulkheadMiddleware(1)
+
+        async def twice(call, inner):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(2):
+                    tasks.start_soon(inner, call.copy())
+
+        twice.stage = Stage.ACT
+        registry = registry_of(twice, bulkhead, bulkhead, t=Script(Give(1, after=3)))
+
+        await registry.call("t")
+
+        assert current_clock().now == pytest.approx(6)
+
+
+class TestStreamsInsideCalls:
+    """A tool that reads streams while it holds a permit waits for nobody who waits for it."""
+
+    @pytest.fixture
+    def bulkhead(self):
+        return BulkheadMiddleware(1, key=by_principal)
+
+    @pytest.fixture
+    def registry(self, bulkhead):
+        registry = registry_of(bulkhead, one=Script(Give(1)))
+
+        @registry.tool(buffer=1)
+        async def count(until: int = 3):
+            for number in range(until):
+                yield number
+
+        @registry.tool(buffer=1)
+        async def handed_on():
+            async with registry.stream("count") as stream:
+                async for chunk in stream:
+                    yield chunk.content
+
+        return registry
+
+    @pytest.mark.parametrize("name", ["count", "handed_on"])
+    async def test_it_calls_for_each_chunk_of_streams_in_streams(self, registry, bulkhead, name):
+        @registry.tool
+        async def outer() -> int:
+            calls = 0
+            async for _ in registry.stream(name):
+                async for _ in registry.stream(name):
+                    async for _ in registry.stream("count"):
+                        calls += await registry.call("one")
+            return calls
+
+        assert await registry.call("outer") == 27
+        assert bulkhead.running((None, None)) == 0
+
 
 class Recursive:
     """A tool that works a second, calls itself `wide` times at once, and tells how many calls that made."""

@@ -21,6 +21,7 @@ from toolcase import (
     RateLimited,
     Registry,
     Stage,
+    StreamChunk,
     ToolFailed,
     ToolTimeout,
     Unavailable,
@@ -1009,6 +1010,31 @@ class TestStreams:
             await registry.stream("count").stream_to(leaves)
 
         assert len(self.starts) == 1
+
+    @pytest.mark.parametrize(
+        ("resumes", "reason"),
+        [
+            (False, "chunks of it have been handed over already, and the tool has no resume"),
+            (True, "chunks that are not its tool's have been handed over already"),
+        ],
+    )
+    async def test_what_another_middleware_gave_is_not_given_twice(self, resumes, reason):
+        async def resume(cursor):
+            yield "never"
+
+        registry, recorder = self.registry(chunks=0, resume=resume if resumes else None)
+
+        async def announces(call, inner):
+            await call.emit(StreamChunk("it begins"))
+            return await inner(call)
+
+        announces.stage = Stage.ACT
+        registry.use(announces)
+
+        got, error = await self.read(registry.stream("count"))
+
+        assert (got, type(error), len(self.starts)) == (["it begins"], ConnectionError, 1)
+        assert recorder.records[0].events[-1].reason == reason
 
     async def test_no_wait_goes_beyond_the_deadline_of_the_call_around(self):
         registry, recorder = self.registry(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, assert_type
 
 from toolcase import (
+    BlockingStream,
     Call,
     Emit,
     Inner,
@@ -83,3 +84,26 @@ async def lines(path: str) -> AsyncIterator[str]:
 def limited(registry: Registry) -> None:
     registry.use(TimeoutMiddleware(first_chunk=5, idle=2), TimeoutMiddleware(60))
     registry.add(lines)
+
+
+def without_a_loop(registry: Registry) -> ToolResult:
+    tools = registry.blocking()
+    for chunk in tools.stream("words", text="a b"):
+        assert_type(chunk, StreamChunk)
+    with tools.view(only="words").stream_execute("words", {"text": "a"}, timeout=5) as stream:
+        assert_type(stream, BlockingStream)
+        say(next(stream).content)
+    return stream.result
+
+
+@tool
+def rows(path: str) -> Iterator[str]:
+    with open(path, encoding="utf-8") as file:
+        yield from file
+
+
+@tool
+async def copies(names: list[str], call: Call) -> int:
+    for done, name in enumerate(names):
+        call.progress(done, len(names), name)
+    return len(names)

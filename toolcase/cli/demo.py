@@ -13,11 +13,12 @@ import anyio
 import click
 import msgspec
 
-from toolcase.cli import demo_crowd, demo_story
+from toolcase.cli import demo_crowd, demo_story, demo_stream
 from toolcase.cli.demo_catalogue import fill
 from toolcase.cli.demo_client import Client
 from toolcase.cli.demo_crowd import Crowd, Trace
 from toolcase.cli.demo_server import serving
+from toolcase.cli.demo_stream import Chunks
 from toolcase.cli.demo_watch import Watcher
 from toolcase.cli.settings import Settings, json_option, print_json
 from toolcase.registry import Registry
@@ -37,14 +38,16 @@ def command(settings: Settings, as_json: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="toolcase-demo-") as folder, _quiet_log():
         database = Path(folder).resolve() / "packages.sqlite"
         count = fill(database)
-        with serving(database, {**demo_story.faults(), **demo_crowd.faults()}) as server:
+        faults = {**demo_story.faults(), **demo_crowd.faults(), **demo_stream.faults()}
+        with serving(database, faults) as server:
             watcher.say(f"{count} packages in a SQLite file, a server at 127.0.0.1:{server.port}, and:")
             registry, client, trace = demo_story.empty(), Client(server.port), Trace()
             crowd = Crowd(registry, client, server, watcher)
             demo_story.furnish(registry, database, client, watcher)
+            chunks = Chunks(registry, database, client, watcher)
             registry.use(*trace.middleware())
             watcher.say(str(registry))
-            anyio.run(_play, registry, crowd, trace, watcher)
+            anyio.run(_play, registry, crowd, chunks, trace, watcher)
     summary = summarize(watcher, time.monotonic() - began)
     if as_json:
         rows = msgspec.to_builtins(watcher.rows)
@@ -53,9 +56,10 @@ def command(settings: Settings, as_json: bool) -> None:
         click.echo(f"\n{click.style('What the middleware came to', fg='cyan')}\n{summary.text()}")
 
 
-async def _play(registry: Registry, crowd: Crowd, trace: Trace, watcher: Watcher) -> None:
+async def _play(registry: Registry, crowd: Crowd, chunks: Chunks, trace: Trace, watcher: Watcher) -> None:
     await demo_story.play(registry, watcher)
     await crowd.play()
+    await chunks.play()
     await trace.play(registry, watcher)
 
 

@@ -55,7 +55,7 @@ class Sizes:
 
     async def __call__(self, call: Call, inner: Inner) -> Any:
         value = await inner(call)
-        self.total += len(value)
+        self.total += call.info.chunks or len(value)
         return value
 
 

@@ -23,6 +23,8 @@ from toolcase.events import (
 )
 
 SHOWN_CHARACTERS = 80
+LEFT = "left"
+"""What became of a call that nobody waited for any more."""
 
 
 class Failure(msgspec.Struct, kw_only=True):
@@ -78,7 +80,10 @@ class Watcher:
             row.failures.append(self._failure(call, row, error))
             self._ended(call, row, code.value, "red", _described(error))
             raise
-        self._ended(call, row, "ok", "green", _cut(as_text(value)))
+        except BaseException:
+            self._ended(call, row, LEFT, "yellow", _chunks(call))
+            raise
+        self._ended(call, row, "ok", "green", _cut(as_text(value)) if call.emit is None else _chunks(call))
         return value
 
     def on_event(self, call: Call, event: Event) -> None:
@@ -158,6 +163,10 @@ def _left_a_thread(row: Row) -> bool:
 
 def _described(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
+
+
+def _chunks(call: Call) -> str:
+    return f"{call.info.chunks} chunks"
 
 
 def _cut(text: str) -> str:

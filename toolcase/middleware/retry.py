@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import anyio
 
 from toolcase.call import Call, Inner, Stage
+from toolcase.chunk import StreamChunk
 from toolcase.errors import lone
 from toolcase.events import AttemptStarted, MiddlewareFailed, RetriesExhausted, RetryScheduled
 from toolcase.retry.backoff import Random
@@ -39,6 +40,10 @@ class RetryMiddleware:
         budget, judged = self.policy.budget, self.policy.retry_if_result is not None
         if budget is not None:
             budget.deposit(call.tool)
+        passing = None
+        if call.emit is not None:
+            passing = _Passing(call)
+            call = passing.call
         number, waited = 1, 0.0
         while True:
             if call.observed:
@@ -48,14 +53,14 @@ class RetryMiddleware:
                 # What an attempt does to its arguments is not to be seen by the next one.
                 value = await inner(call.with_own_arguments())
             except Exception as error:
-                wait = self._wait(call, error, number, waited, before)
+                wait = self._wait(call, passing, error, number, waited, before)
                 if wait is None:
                     raise
             else:
                 rejected = (
                     judged and call.emit is None and self._asked(call, False, self.policy.rejects, value)
                 )
-                wait = self._wait(call, None, number, waited, before) if rejected else None
+                wait = self._wait(call, passing, None, number, waited, before) if rejected else None
                 if wait is None:
                     return value
             # Outside the except block, or the next attempt's error would carry this one as its context.
@@ -66,7 +71,13 @@ class RetryMiddleware:
         return f"RetryMiddleware({self.policy.max_attempts} attempts)"
 
     def _wait(
-        self, call: Call, error: Exception | None, number: int, waited: float, before: int
+        self,
+        call: Call,
+        passing: _Passing | None,
+        error: Exception | None,
+        number: int,
+        waited: float,
+        before: int,
     ) -> float | None:
         """Seconds until the next attempt, None for no further one; without an error the value was rejected.
 
@@ -78,7 +89,8 @@ class RetryMiddleware:
                 return None
             asked = retry_after(lone(error), call.host.clock.utcnow())
         call.info.retry_after = asked
-        wait, reason = math.nan, self._reason(call, error, number, asked, before)
+        wait = math.nan
+        reason = self._reason(call, error, number, asked, before) or _handed_over(passing)
         if not reason:
             wait = self._asked(call, math.nan, self.policy.backoff.wait, number, self.random, waited)
             if not 0 <= wait < math.inf:
@@ -116,8 +128,6 @@ class RetryMiddleware:
             return "the tool is not idempotent and the call has no idempotency key"
         if number >= policy.max_attempts:
             return f"{number} attempts were made"
-        if handed_over := _handed_over(call):
-            return handed_over
         if any(isinstance(value, Iterator) for value in call.arguments.values()):
             return "an argument can be read only once"
         if asked is not None and asked > policy.max_retry_after:
@@ -133,13 +143,36 @@ class RetryMiddleware:
             return default
 
 
-def _handed_over(call: Call) -> str:
+class _Passing:
+    """A call that streams, and how many chunks have passed on their way to its reader, whoever gave them."""
+
+    __slots__ = ("_before", "_emit", "call", "passed")
+
+    def __init__(self, call: Call) -> None:
+        self.passed, self._before = 0, call.info.chunks
+        self._emit: Any = call.emit
+        self.call = call.streaming_to(self._pass)
+
+    def _pass(self, chunk: StreamChunk) -> Awaitable[None]:
+        self.passed += 1
+        passed: Awaitable[None] = self._emit(chunk)  # with no coroutine of our own for each chunk
+        return passed
+
+    @property
+    def foreign(self) -> bool:
+        """Whether some of them were not its tool's."""
+        return self.passed > self.call.info.chunks - self._before
+
+
+def _handed_over(passing: _Passing | None) -> str:
     """Why a stream cannot go on; nothing where nobody has seen any of it, or its tool can resume it."""
-    info, tool = call.info, call.tool
-    if call.emit is None or not info.chunks:
+    if passing is None or not (passing.passed or passing.call.info.chunks):
         return ""
+    info, tool = passing.call.info, passing.call.tool
     if tool is None or tool.resume is None:
         return "chunks of it have been handed over already, and the tool has no resume"
+    if passing.foreign:
+        return "chunks that are not its tool's have been handed over already"
     if info.cursor is None or info.cursor.index + 1 < info.chunks:
         return "a chunk of it was on its way to the reader, and may have arrived"
     return ""

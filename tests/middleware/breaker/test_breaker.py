@@ -25,6 +25,7 @@ from toolcase import (
     Unavailable,
     tool,
 )
+from toolcase.chunk import StreamStopped
 from toolcase.events import CallRejected, CircuitChanged, MiddlewareFailed
 from toolcase.runtime import (
     CircuitBreakerMiddleware,
@@ -786,6 +787,32 @@ class TestStreams:
         await registry.stream("count", first=3).stream_to(lambda chunk: None)
 
         assert breaker.state("count") is CircuitState.OPEN
+
+    async def test_whose_tool_fails_to_clean_up_when_a_guard_stops_it_says_nothing(self):
+        breaker, registry = CircuitBreakerMiddleware(failure_threshold=1), Registry()
+
+        async def refuses(call, inner):
+            async def emit(chunk):
+                raise StreamStopped
+
+            try:
+                return await inner(call.streaming_to(emit))
+            except StreamStopped:
+                raise InvalidResult("not shown") from None
+
+        registry.use(refuses, breaker)
+
+        @registry.tool
+        async def count():
+            try:
+                yield 1
+            finally:
+                raise OSError("the connection is gone")
+
+        result = await registry.stream("count").stream_to(lambda chunk: None)
+
+        assert result.error.code is ErrorCode.INVALID_RESULT
+        assert breaker.state("count") is CircuitState.CLOSED
 
     @pytest.mark.parametrize("how", ["closes it", "fails"])
     async def test_whose_reader_leaves_says_nothing(self, how):
