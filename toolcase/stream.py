@@ -16,6 +16,7 @@ from toolcase.task import BackgroundTask, Work
 from toolcase.threads import poster
 from toolcase.timer import shielded
 
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 _filling: ContextVar[tuple[Pipe, ...]] = ContextVar("filling", default=())
@@ -115,20 +116,9 @@ class Stream(Generic[T_co]):
         self._check_open()
         if self._runs_elsewhere():
             raise anyio.ClosedResourceError("the event loop in which this stream was begun has gone")
-        self._waiting = True
-        try:
-            pipe = self._pipe or await self._start()
-            filled = await pipe.filled()
-            if not filled and self._work is not None:
-                await self._work.wait()
-        except BaseException:
-            if not self._entered:
-                await self.aclose()
-            raise
-        finally:
-            self._waiting = False
+        pipe = await self._waited(self._filled())
         self._check_open()
-        if filled:
+        if pipe.items:
             return pipe.take()  # type: ignore[no-any-return]
         error, self._ended = pipe.error, True
         pipe.close()
@@ -142,6 +132,25 @@ class Stream(Generic[T_co]):
             raise error
         finally:
             del error  # no circle through the traceback's frame
+
+    async def _filled(self) -> Pipe:
+        """The pipe, once there is an item in it, or nothing more to come."""
+        pipe = self._pipe or await self._start()
+        if not await pipe.filled() and self._work is not None:
+            await self._work.wait()
+        return pipe
+
+    async def _waited(self, wait: Awaitable[T]) -> T:
+        """What the reader waits for; who is cancelled meanwhile has left, unless inside `async with`."""
+        self._waiting = True
+        try:
+            return await wait
+        except BaseException:
+            if not self._entered:
+                await self.aclose()
+            raise
+        finally:
+            self._waiting = False
 
     def _close(self) -> None:
         self._closed = True

@@ -87,5 +87,6 @@ class BackgroundTask:
     def _over(self) -> None:
         if not self._ended.is_set():
             self._ended.set()
-            if self._then is not None:
-                self._then(self)
+            then, self._then = self._then, None  # no circle through whoever is told
+            if then is not None:
+                then(self)
