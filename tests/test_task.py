@@ -83,8 +83,10 @@ def test_begins_once_somebody_holds_it_whatever_the_loop_does_else():
         return loop.create_future()
 
     async def main():
-        asyncio.get_running_loop().set_task_factory(begins_at_once)
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(begins_at_once)
         task = BackgroundTask(notes)
+        loop.set_task_factory(None)
         seen.append("made")
         await task.wait()
 
