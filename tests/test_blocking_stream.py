@@ -235,6 +235,32 @@ class TestInAScript:
 
         assert (len(raised), counter.running, loops()) == (1, 0, [])
 
+    @BACKENDS
+    @pytest.mark.parametrize("step", ["take", "open", "_check_open", "_read"])
+    def test_it_is_closed_from_another_thread_in_the_middle_of_a_read(
+        self, registry, counter, backend, step, monkeypatch
+    ):
+        stream = registry.blocking(backend=backend).stream("count")
+        owner = stream if hasattr(stream, step) else stream._portal
+        goes_on = getattr(owner, step)
+
+        def closed_meanwhile(*arguments):
+            if step == "open":  # just before the read has its loop
+                monkeypatch.undo()
+                stream.close()
+            given = goes_on(*arguments)
+            if step != "open":
+                monkeypatch.undo()
+                stream.close()
+            return given
+
+        monkeypatch.setattr(owner, step, closed_meanwhile)
+        with pytest.raises(anyio.ClosedResourceError):
+            contents(stream)
+
+        soon(lambda: not loops())
+        assert counter.running == 0
+
     def test_an_interrupt_ends_the_tool(self, registry, counter):
         stream = registry.blocking().stream("count", wait=LONG)
 
@@ -265,6 +291,25 @@ class TestBesideALoop:
             assert await anyio.to_thread.run_sync(read) == [0, 1, 2]
 
         assert counter.loops == {threading.get_ident()}
+
+    @pytest.mark.real_time
+    async def test_closed_before_its_first_read_has_found_the_loop_it_begins_nothing(
+        self, registry, counter, monkeypatch
+    ):
+        stream = registry.blocking().stream("count")
+        portal = stream._portal
+        take = portal.take
+
+        def closed_meanwhile(*arguments):
+            stream.close()
+            return take(*arguments)
+
+        monkeypatch.setattr(portal, "take", closed_meanwhile)
+        async with registry:
+            with pytest.raises(anyio.ClosedResourceError):
+                await anyio.to_thread.run_sync(next, stream)
+
+        assert (counter.made, portal._users) == (0, 0)
 
     async def test_in_the_loops_own_thread_it_is_refused(self, registry):
         stream = registry.blocking().stream("count")

@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import time
-from dataclasses import dataclass
 
 import anyio
 import pytest
@@ -1149,33 +1147,6 @@ async def test_a_call_that_is_cancelled_while_a_hook_waits_is_left():
 
 
 # Which objects
-
-
-async def test_the_example_of_the_reference_runs_as_it_stands(capsys):
-    @dataclass
-    class ChunkTransformMiddleware:
-        """Transform chunks as they stream through."""
-
-        async def on_start(self, tool, params, ctx):
-            ctx["start_time"] = time.time()
-
-        async def on_chunk(self, chunk, ctx) -> StreamChunk:
-            # Transform and return chunk
-            return StreamChunk(content=chunk.content.upper(), index=chunk.index)
-
-        async def on_complete(self, accumulated, ctx):
-            print(f"Completed in {time.time() - ctx['start_time']:.2f}s")  # noqa: T201  as it stands
-
-        async def on_error(self, error, ctx):
-            print(f"Stream failed: {error}")  # noqa: T201
-
-    registry, _ = hosting()
-    registry.use(ChunkTransformMiddleware())
-
-    async for chunk in registry.stream_execute("s", {"many": 2}):
-        print(chunk, end="", flush=True)  # noqa: T201
-
-    assert capsys.readouterr().out == "Completed in 0.00s\nAB"  # the tool is ahead of its reader
 
 
 def test_shows_the_object_itself():

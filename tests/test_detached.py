@@ -48,6 +48,19 @@ def test_who_waits_and_who_is_told_are_given_by_name():
         Detached(None, lambda: math.inf, print)
 
 
+async def test_gives_one_value_where_its_caller_streams_and_may_have_gone():
+    registry, middleware = apart()
+
+    @registry.tool
+    async def parent():
+        yield "a"
+        yield "b"
+
+    assert await registry.stream("parent").collect() == "ab"
+    assert middleware.outcome == "ab"
+    assert middleware.run.call.emit is None
+
+
 async def test_gives_what_the_tool_gives_with_the_arguments_of_the_call():
     registry, middleware = apart()
 

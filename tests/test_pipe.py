@@ -89,6 +89,53 @@ async def test_several_may_wait_for_room():
     assert sorted(got) == [0, 1, 2, 3, 4]
 
 
+async def test_of_many_not_all_are_woken_for_each_room(monkeypatch):
+    pipe, waits = Pipe(4), []
+    kind = type(pipe._room)
+    wait = kind.wait
+
+    async def counted(wake):
+        waits.append(wake)
+        await wait(wake)
+
+    monkeypatch.setattr(kind, "wait", counted)
+    async with anyio.create_task_group() as tasks:
+        for number in range(200):
+            tasks.start_soon(pipe.put, number)
+        await anyio.sleep(1)
+        for _ in range(200):
+            assert await pipe.filled()
+            pipe.take()
+
+    assert waits.count(pipe._room) < 3 * 200
+
+
+async def test_one_that_was_cancelled_when_it_had_room_leaves_it_to_another():
+    pipe = Pipe(1)
+    await pipe.put(0)
+    async with anyio.create_task_group() as tasks:
+        scope = anyio.CancelScope()
+
+        async def first():
+            with scope:
+                await pipe.put(1)
+
+        tasks.start_soon(first)
+        await anyio.sleep(1)
+        tasks.start_soon(pipe.put, 2)
+        await anyio.sleep(1)
+        pipe.take()
+        scope.cancel()
+        with anyio.move_on_after(1):
+            assert await pipe.filled()
+            if pipe.take() == 1:  # on trio a task that was woken is not cancelled any more
+                assert await pipe.filled()
+                pipe.take()
+
+    assert not pipe._room.waits
+    assert pipe.passed == (2 if scope.cancelled_caught else 3)
+
+
 async def test_a_reader_that_is_cancelled_again_and_again_misses_nothing():
     pipe = Pipe()
     for _ in range(100):
@@ -114,6 +161,19 @@ async def test_one_that_was_cancelled_while_it_waited_for_room_has_added_nothing
     pipe.end()
 
     assert await drain(pipe) == [1]
+
+
+async def test_whoever_waits_for_room_is_woken_when_news_that_took_it_are_forgotten():
+    pipe = Pipe(1)
+    pipe.tell(1.5)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fill, pipe, [1])
+        await anyio.sleep(1)
+        pipe.forget(float)
+
+        with anyio.fail_after(5):
+            assert await drain(pipe) == [1]
+        tasks.cancel_scope.cancel()
 
 
 async def test_an_end_comes_after_what_is_there_and_the_first_one_stands():

@@ -1,5 +1,7 @@
 """A task that belongs to an object: it runs beside its maker, and ends when it is told to."""
 
+import asyncio
+import contextlib
 import contextvars
 
 import anyio
@@ -67,3 +69,27 @@ async def test_runs_in_the_context_that_it_is_given():
     await BackgroundTask(work, context=context).wait()
 
     assert seen == ["inside"]
+
+
+def test_begins_once_somebody_holds_it_whatever_the_loop_does_else():
+    seen = []
+
+    async def notes():
+        seen.append("begun")
+
+    def begins_at_once(loop, coroutine, **settings):  # as the eager factory of Python 3.12 does
+        with contextlib.suppress(StopIteration):
+            coroutine.send(None)
+        return loop.create_future()
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(begins_at_once)
+        task = BackgroundTask(notes)
+        loop.set_task_factory(None)
+        seen.append("made")
+        await task.wait()
+
+    asyncio.run(main())
+
+    assert seen == ["made", "begun"]

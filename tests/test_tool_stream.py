@@ -5,6 +5,7 @@ import gc
 from contextvars import ContextVar
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from toolcase import (
@@ -26,6 +27,7 @@ from toolcase import (
     tool,
 )
 from toolcase.chunk import StreamStopped
+from toolcase.events import CancelOverrun
 
 
 class Source:
@@ -131,6 +133,22 @@ async def test_gives_what_was_there_before_an_error_and_then_that_very_error():
     assert got == [1, 2]
     assert raised.value is fault
     assert raised.traceback[-1].name == "fails"
+
+
+@pytest.mark.parametrize("owned", [True, False])
+async def test_an_error_that_ends_iterators_is_no_quiet_end(source, owned):
+    @source.registry.tool
+    async def takes_one_too_many() -> str:
+        raise StopAsyncIteration
+
+    stream = source.registry.stream("takes_one_too_many")
+    with pytest.raises(RuntimeError, match="raised StopAsyncIteration") as caught:
+        if owned:
+            async with stream:
+                await read(stream)
+        await read(stream)
+
+    assert caught.value.__cause__ is stream.result.error.cause
 
 
 async def test_a_stream_that_ended_has_no_more(source):
@@ -502,16 +520,17 @@ async def test_a_cancelled_close_has_closed(source):
 
 
 @pytest.mark.backends("asyncio")
-async def test_a_close_that_is_cancelled_natively_has_closed_and_is_cancelled(source):
+async def test_a_close_that_is_cancelled_natively_has_closed_too(source):
     stream = source.registry.stream("numbers", cleanup=2)
     await anext(stream)
-    closing = asyncio.create_task(stream.aclose())
-    await asyncio.sleep(1)
 
-    closing.cancel()
+    closes = asyncio.ensure_future(stream.aclose())
+    for _ in range(2):
+        await anyio.sleep(0.5)
+        closes.cancel()
 
     with pytest.raises(asyncio.CancelledError):
-        await closing
+        await closes
     assert source.open == 0
 
 
@@ -548,6 +567,152 @@ async def test_refuses_to_be_closed_by_its_own_tool(source):
     streams.append(source.registry.stream("closes_itself"))
     with pytest.raises(RuntimeError, match="cannot be closed in its own task"):
         await read(streams[0])
+
+
+async def test_nor_by_any_task_for_which_its_tool_waits(source):
+    streams, refused = [], []
+
+    @source.registry.tool
+    async def abort() -> None:
+        try:
+            await streams[0].aclose()
+        except RuntimeError as error:
+            refused.append(str(error))
+
+    @source.registry.tool
+    async def closes_itself_elsewhere():
+        yield 1
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(source.registry.call, "abort")
+        yield 2
+
+    streams.append(source.registry.stream("closes_itself_elsewhere"))
+    with anyio.fail_after(5):
+        assert await read(streams[0]) == [1, 2]
+
+    assert "would wait for itself" in refused[0]
+
+
+@pytest.mark.parametrize(("cleanup", "reported"), [(4.9, 0), (5.1, 1)])
+@pytest.mark.parametrize("verb", ["read", "stream_to"])
+async def test_a_tool_that_does_not_end_soon_when_its_stream_is_closed_is_reported(
+    source, verb, cleanup, reported
+):
+    events = []
+    source.registry.on_event(events.append)
+
+    @source.registry.tool
+    async def slow_to_end():
+        try:
+            yield 1
+            await anyio.sleep(100)
+        finally:
+            with shielded(20):
+                await anyio.sleep(cleanup)
+
+    stream = source.registry.stream("slow_to_end")
+    if verb == "read":
+        await anext(stream)
+        await stream.aclose()
+    else:
+
+        async def hand_on():
+            with pytest.raises(anyio.ClosedResourceError):
+                await stream.stream_to(lambda chunk: None)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(hand_on)
+            await anyio.sleep(1)
+            await stream.aclose()
+
+    await anyio.sleep(10)
+    assert events == [CancelOverrun(tool="slow_to_end", grace=5.0)] * reported
+
+
+async def test_a_tool_that_ends_just_when_its_stream_is_dropped_is_not_reported(source):
+    events = []
+    source.registry.on_event(events.append)
+
+    @source.registry.tool
+    async def ends_after(turns: int):
+        yield 1
+        for _ in range(turns):
+            await anyio.lowlevel.checkpoint()
+
+    for turns in range(6):
+        for later in range(6):
+            stream = source.registry.stream("ends_after", turns=turns)
+            await anext(stream)
+            for _ in range(later):
+                await anyio.lowlevel.checkpoint()
+            del stream
+            await settle()
+
+    await anyio.sleep(10)
+    assert events == []
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_one_whose_loop_has_gone_is_closed_at_once_and_has_no_more(source, full):
+    stream, loop = source.registry.stream("numbers", wait=0 if full else 100), asyncio.new_event_loop()
+
+    async def begin():
+        with anyio.move_on_after(0.01):
+            await anext(stream)
+
+    async def read_on():
+        with pytest.raises(anyio.ClosedResourceError, match="has gone"):
+            await read(stream)
+
+    async def close():
+        with anyio.fail_after(1):
+            await stream.aclose()
+        with pytest.raises(anyio.ClosedResourceError, match="closed before its end"):
+            await anext(stream)
+
+    async def main():
+        async with stream:
+            await begin()
+            left.append(1)
+            await anyio.sleep_forever()
+
+    left = []
+    task = loop.create_task(main())
+    while not left:
+        loop.run_until_complete(asyncio.sleep(0.001))
+
+    anyio.run(read_on)
+    anyio.run(close)
+
+    task.cancel()  # where that loop goes on after all, all ends there
+    loop.run_until_complete(asyncio.wait([task]))
+    loop.close()
+    assert source.open == 0
+
+
+@pytest.mark.real_time
+async def test_refuses_another_loop_while_its_own_goes_on(source):
+    refused, goes_on = [], anyio.Event()
+
+    @source.registry.tool
+    async def waits():
+        yield 1
+        await goes_on.wait()
+        yield 2
+
+    async def elsewhere():
+        for verb in (stream.aclose, stream.__anext__):
+            with pytest.raises(RuntimeError, match="in another event loop"):
+                await verb()
+            refused.append(verb)
+
+    async with source.registry.stream("waits") as stream:
+        await anext(stream)
+        await anyio.to_thread.run_sync(anyio.run, elsewhere)
+        goes_on.set()
+
+        assert [chunk.content async for chunk in stream] == [2]
+    assert len(refused) == 2
 
 
 async def test_a_tool_that_goes_on_after_its_cancellation_is_stopped_at_its_next_chunk(source):
@@ -636,6 +801,23 @@ async def test_a_stream_that_a_tool_leaves_open_ends_with_its_call(source):
 
     assert source.open == 0
     assert source.registry.inflight() == []
+
+
+@pytest.mark.parametrize("verb", ["read", "events"])
+async def test_who_reads_it_on_is_told_with_which_call_it_ended(source, verb):
+    streams = []
+
+    @source.registry.tool
+    async def hands_out() -> None:
+        streams.append(source.registry.stream("numbers"))
+        await anext(streams[0])
+
+    await source.registry.call("hands_out")
+
+    with pytest.raises(anyio.ClosedResourceError, match="ended with the call of 'hands_out'"):
+        _ = [thing async for thing in (streams[0] if verb == "read" else streams[0].events())]
+    with pytest.raises(RuntimeError, match="has no result"):
+        _ = streams[0].result
 
 
 async def test_a_detached_stream_does_not_end_with_the_call(source):

@@ -14,6 +14,7 @@ import anyio
 from toolcase.chunk import StreamChunk
 from toolcase.clock import turns
 from toolcase.errand import Errand, Portal, refuse_in_a_loop
+from toolcase.errors import Unavailable
 from toolcase.result import ToolResult
 from toolcase.threads import Leash, leash
 from toolcase.tool_stream import ToolStream
@@ -34,7 +35,7 @@ class BlockingStream:
         self._loop: Any = None
         self._ours = self._over = self._closed = False
         self._reads = threading.Lock()
-        # The lock guards `_over`.
+        # The lock guards `_over`, and that `_loop` and `_ours` are set before it.
         self._ends = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -52,10 +53,11 @@ class BlockingStream:
         if not self._chunks:
             self._check_open()
             self._chunks.extend(() if self._over else self._read(self._stream.some))
-        if not self._chunks:
-            self._end()
-            raise StopIteration
-        return self._chunks.popleft()
+        with suppress(IndexError):
+            return self._chunks.popleft()
+        self._check_open()  # another thread may have closed it meanwhile
+        self._end()
+        raise StopIteration
 
     @property
     def result(self) -> ToolResult:
@@ -97,14 +99,27 @@ class BlockingStream:
             raise RuntimeError("another thread waits for this stream's next chunk; it has one reader")
         try:
             if self._loop is None:
-                held = leash.get()
-                self._loop, self._ours = self._portal.take(self._backend, held and held.loop)
+                self._begin()
             return self._run(verb)
-        except BaseException:
+        except BaseException as error:
             self._end()
+            if isinstance(error, Unavailable):  # another thread closed it, and its loop has gone with that
+                self._check_open()
             raise
         finally:
             self._reads.release()
+
+    def _begin(self) -> None:
+        """Have a loop from here to the end, unless another thread has closed the stream meanwhile."""
+        held = leash.get()
+        loop, ours = self._portal.take(self._backend, held and held.loop)
+        with self._ends:
+            if not self._over:
+                self._loop, self._ours = loop, ours
+                return
+        if ours:
+            self._portal.give_back()
+        self._check_open()
 
     def _run(self, verb: Callable[[], Awaitable[Any]]) -> Any:
         refuse_in_a_loop()

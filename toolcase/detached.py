@@ -22,7 +22,8 @@ class Detached:
     Its `call` has the tool, the arguments and the context of the one that it was made of, and a copy of its
     `state`. It has an `info` of its own, so it is the parent of the calls made in it even after the first
     one has ended; no deadline; and, if the context has a cancellation token, a token of its own there, for
-    you to cancel. What its tool uses is charged to the call of which it was made.
+    you to cancel. It gives one value, also of a tool that streams. What its tool uses is charged to the call
+    of which it was made.
     """
 
     def __init__(self, call: Call, *, patience: Callable[[], float], notify: Callable[[Event], None]) -> None:
@@ -39,6 +40,7 @@ class Detached:
         own._state = dict(call.state)
         own._listeners = (self,)
         own._deadline, own._deadline_task, own._within = math.inf, None, ()
+        own.emit = own._pace = None  # a reader may leave as any caller may
         self._notify = notify
 
     async def run(self, inner: Inner) -> Any:

@@ -81,8 +81,7 @@ class Lifetime:
                 ended(task)
 
         task = BackgroundTask(function, context=context, ended=over)
-        if not task.ended:  # a loop with eager tasks
-            self._beside.add(task)
+        self._beside.add(task)
         return task
 
     async def leave(self) -> None:

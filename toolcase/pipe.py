@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Awaitable
+from itertools import islice
 from typing import Any
 
 from toolcase.chunk import StreamChunk, StreamStopped, numbered
@@ -47,7 +47,7 @@ class Pipe:
         """What the reader gets after the last of them."""
         self._size, self._bytes = size, 0
         self.maker: int | None = None
-        """The id of the task that adds items."""
+        """The id of the task that adds items, where that is the reader's own."""
         self.passed = 0
         """How many items were added."""
         self._numbers = numbers
@@ -58,7 +58,11 @@ class Pipe:
     async def put(self, item: Any) -> None:
         """Add it once there is room; StreamStopped if nobody will read it."""
         while self.items and (len(self.items) >= self._size or self._bytes >= MOST_BYTES):
-            await self._room.wait()
+            try:
+                await self._room.wait()
+            except BaseException:  # it may have been woken, and another can have the room
+                self._room.wake(1)
+                raise
         if self._closed:
             raise StreamStopped
         if self._numbers:
@@ -82,6 +86,7 @@ class Pipe:
     def forget(self, kind: type) -> None:
         """Take back what was told of this kind."""
         self.items = deque(item for item in self.items if type(item) is not kind)
+        self._room.wake()  # it may have been all that there was
 
     def take(self) -> Any:
         """The next item, of which there must be one."""
@@ -89,7 +94,7 @@ class Pipe:
         item = items.popleft()
         self._bytes -= bytes_in(item)
         if self._room.waits and len(items) * 2 <= self._size and self._bytes * 2 <= MOST_BYTES:
-            self._room.wake()
+            self._room.wake(self._size - len(items))
         return item
 
     async def filled(self) -> bool:
@@ -99,6 +104,11 @@ class Pipe:
                 return False
             await self._filled.wait()
         return True
+
+    @property
+    def over(self) -> bool:
+        """Whether no further item comes."""
+        return self._over
 
     def end(self, error: BaseException | None = None) -> None:
         """No further item comes, and after those that are there this error, if any. The first word stands."""
@@ -124,49 +134,52 @@ _SIZED = frozenset({str, bytes})
 
 
 class AsyncioWake:
-    """Wakes those asyncio tasks that wait for it."""
+    """Wakes those asyncio tasks that wait for it, who came first first."""
 
     __slots__ = ("waits",)
 
     def __init__(self) -> None:
-        self.waits: list[asyncio.Future[None]] = []
+        self.waits: dict[asyncio.Future[None], None] = {}
 
-    def wait(self) -> Awaitable[None]:
-        """Until the next `wake`."""
+    async def wait(self) -> None:
+        """Until it is woken."""
         future = asyncio.get_running_loop().create_future()
-        self.waits = [*(waiting for waiting in self.waits if not waiting.done()), future]
-        return future
+        self.waits[future] = None
+        try:
+            await future
+        finally:
+            self.waits.pop(future, None)
 
-    def wake(self) -> None:
-        """Wake them all."""
-        for future in self.waits:
+    def wake(self, most: int | None = None) -> None:
+        """Wake so many of them, or all."""
+        for future in list(islice(self.waits, most)):
+            del self.waits[future]
             if not future.done():  # it was cancelled
                 future.set_result(None)
-        self.waits.clear()
 
 
 class TrioWake:
-    """Wakes those trio tasks that wait for it."""
+    """Wakes those trio tasks that wait for it, who came first first."""
 
     __slots__ = ("waits",)
 
     def __init__(self) -> None:
-        self.waits: list[Any] = []
+        self.waits: dict[Any, None] = {}
 
     async def wait(self) -> None:
-        """Until the next `wake`."""
+        """Until it is woken."""
         lowlevel = sys.modules["trio"].lowlevel
         task = lowlevel.current_task()
-        self.waits.append(task)
+        self.waits[task] = None
 
         def abort(raise_cancel: Any) -> Any:
-            self.waits.remove(task)
+            del self.waits[task]
             return lowlevel.Abort.SUCCEEDED
 
         await lowlevel.wait_task_rescheduled(abort)
 
-    def wake(self) -> None:
-        """Wake them all."""
-        for task in self.waits:
+    def wake(self, most: int | None = None) -> None:
+        """Wake so many of them, or all."""
+        for task in list(islice(self.waits, most)):
+            del self.waits[task]
             sys.modules["trio"].lowlevel.reschedule(task)
-        self.waits.clear()

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any, Generic, Self, TypeVar
 
 import anyio
 
 from toolcase.cancellation import RunCancelled
-from toolcase.clock import count, current_loop
+from toolcase.clock import count, current_loop, turns
 from toolcase.pipe import MOST_CHUNKS, Pipe
 from toolcase.task import BackgroundTask, Work
 from toolcase.threads import poster
 from toolcase.timer import shielded
 
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+_filling: ContextVar[tuple[Pipe, ...]] = ContextVar("filling", default=())
+"""The streams for which the code that runs here works: they wait for it."""
 
 Put = Callable[[Any], Awaitable[None]]
 """Takes one item of a stream, and returns once there is room for it."""
@@ -41,6 +46,7 @@ class Stream(Generic[T_co]):
         self._work: Work | None = None
         self._entered = self._closed = self._ended = self._waiting = False
         self._reader: int | None = None
+        self._loop: Any = None
         self._post: Callable[[Callable[[], None]], bool] | None = None
 
     async def __aenter__(self) -> Self:
@@ -81,12 +87,14 @@ class Stream(Generic[T_co]):
     async def aclose(self) -> None:
         """End it: cancel its task, if that still runs, and wait until it has stopped. Any task may, often.
 
-        RuntimeError in the stream's own task, which would wait for itself.
+        RuntimeError in what makes the stream, in whatever task: it would wait for itself.
         """
+        if self._is_made_here():
+            raise RuntimeError("a stream cannot be closed in its own task, which would wait for itself")
         work, cancelled = self._work, None
-        if work is not None and not work.ended:
-            if self._pipe is not None and self._pipe.maker == anyio.get_current_task().id:
-                raise RuntimeError("a stream cannot be closed in its own task, which would wait for itself")
+        if work is not None and self._runs_elsewhere():
+            self._closed, self._pipe = True, None  # nobody is left to wake, or to wait for
+        elif work is not None and not work.ended:
             self._close()
             work.cancel()
             cancelled = await _over(work)
@@ -106,29 +114,43 @@ class Stream(Generic[T_co]):
         if self._ended:
             raise StopAsyncIteration
         self._check_open()
-        self._waiting = True
-        try:
-            pipe = self._pipe or await self._start()
-            filled = await pipe.filled()
-            if not filled and self._work is not None:
-                await self._work.wait()
-        except BaseException:
-            if not self._entered:
-                await self.aclose()
-            raise
-        finally:
-            self._waiting = False
+        if self._runs_elsewhere():
+            raise anyio.ClosedResourceError("the event loop in which this stream was begun has gone")
+        pipe = await self._waited(self._filled())
         self._check_open()
-        if filled:
+        if pipe.items:
             return pipe.take()  # type: ignore[no-any-return]
         error, self._ended = pipe.error, True
         pipe.close()
         if error is None:
             raise StopAsyncIteration
         try:
+            if isinstance(error, StopAsyncIteration):  # which would be a quiet end
+                raise RuntimeError(  # noqa: TRY004  as an async generator has it
+                    "what makes this stream raised StopAsyncIteration"
+                ) from error
             raise error
         finally:
             del error  # no circle through the traceback's frame
+
+    async def _filled(self) -> Pipe:
+        """The pipe, once there is an item in it, or nothing more to come."""
+        pipe = self._pipe or await self._start()
+        if not await pipe.filled() and self._work is not None:
+            await self._work.wait()
+        return pipe
+
+    async def _waited(self, wait: Awaitable[T]) -> T:
+        """What the reader waits for; who is cancelled meanwhile has left, unless inside `async with`."""
+        self._waiting = True
+        try:
+            return await wait
+        except BaseException:
+            if not self._entered:
+                await self.aclose()
+            raise
+        finally:
+            self._waiting = False
 
     def _close(self) -> None:
         self._closed = True
@@ -141,31 +163,51 @@ class Stream(Generic[T_co]):
 
     async def _start(self) -> Pipe:
         """Begin: what gives the items runs from here on."""
-        pipe = Pipe(self._buffer)
-        self._own(pipe, BackgroundTask(running(self._produce, pipe), ended=lambda task: stopped(pipe)))
+        pipe = self._through(Pipe(self._buffer))
+        self._work = BackgroundTask(running(self._produce, pipe), ended=lambda task: stopped(pipe))
         return pipe
 
-    def _own(self, pipe: Pipe, work: Work) -> None:
-        self._pipe, self._work, self._post = pipe, work, poster(current_loop())
+    def _through(self, pipe: Pipe) -> Pipe:
+        """What is made from here on comes through this pipe."""
+        self._pipe, self._loop = pipe, current_loop()
+        self._post = poster(self._loop)
+        return pipe
+
+    def _is_made_here(self) -> bool:
+        """Whether the stream cannot end before the code that runs here has."""
+        pipe, work = self._pipe, self._work
+        if pipe is None or pipe.over or (work is not None and work.ended):
+            return False
+        return pipe in _filling.get() or pipe.maker == anyio.get_current_task().id
+
+    def _runs_elsewhere(self) -> bool:
+        """Whether what makes it was left over in a loop that has gone; RuntimeError where that goes on."""
+        if self._work is None or self._work.ended or self._loop is current_loop():
+            return False
+        if turns(self._loop):
+            raise RuntimeError("this stream was begun in another event loop; read and close it there")
+        return True
 
 
 def running(produce: Callable[[Put], Awaitable[None]], pipe: Pipe) -> Callable[[], Awaitable[None]]:
-    """What runs in a stream's task: what it raises goes to the reader, and nothing but a cancellation on."""
+    """What runs in a stream's task: what it raises goes to the reader, and nothing but a cancellation on.
+
+    Whoever runs it says how it ended where it could not.
+    """
 
     async def run() -> None:
-        pipe.maker = anyio.get_current_task().id
-        cancelled = error = None
+        _filling.set((*(other for other in _filling.get() if not other.over), pipe))
+        error: BaseException | None = None
         try:
             await produce(pipe.put)
+            pipe.end()
         except BaseException as raised:  # noqa: BLE001  the reader's, a program's end included
             cancelled, error = apart(raised)
+            if error is not None:
+                pipe.end(error)
             if cancelled is not None:
                 raise cancelled from None
         finally:
-            if error is None and cancelled is not None:
-                stopped(pipe)
-            else:
-                pipe.end(error)
             del error
 
     return run

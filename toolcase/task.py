@@ -51,7 +51,9 @@ class BackgroundTask:
         self._ended = anyio.Event()
         loop = current_loop()
         if isinstance(loop, asyncio.AbstractEventLoop):
-            self._task = loop.create_task(self._run(), context=context)  # asyncio itself keeps none alive
+            # Kept, because asyncio keeps none alive. And not by the loop's factory: that may be an eager one,
+            # and would begin before whoever makes this holds it.
+            self._task = asyncio.Task(self._run(), loop=loop, context=context)
             # One that was cancelled before its first step never runs.
             self._task.add_done_callback(lambda task: self._over())
         else:
@@ -85,5 +87,6 @@ class BackgroundTask:
     def _over(self) -> None:
         if not self._ended.is_set():
             self._ended.set()
-            if self._then is not None:
-                self._then(self)
+            then, self._then = self._then, None  # no circle through whoever is told
+            if then is not None:
+                then(self)

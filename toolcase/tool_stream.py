@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
 from typing import Any, TypeAlias
 
 import anyio
@@ -22,7 +21,7 @@ from toolcase.result import ToolResult, complete
 from toolcase.stream import Put, Stream, apart, running, stopped
 from toolcase.task import BackgroundTask
 from toolcase.threads import Leash
-from toolcase.timer import Timer, limits_of, remaining
+from toolcase.timer import GRACE_SECONDS, Timer, limits_of, overrun, remaining
 
 Sink = Callable[[StreamChunk], Awaitable[None] | None]
 """Takes one chunk; the next one comes when it has returned."""
@@ -74,10 +73,14 @@ class ToolStream(Stream[StreamChunk]):
 
         RuntimeError before its end, and where it was closed before that.
         """
-        result = self._run.result if self._run is not None and self._ended else None
+        result = self._outcome
         if result is None:
             raise RuntimeError(f"the stream of {self._name!r} has not come to its end, and has no result")
         return result
+
+    @property
+    def _outcome(self) -> ToolResult | None:
+        return self._run.result if self._run is not None and self._ended else None
 
     async def collect(self) -> Any:
         """Read all of it, and give one value: text and bytes joined, else a list; or raise its error.
@@ -116,7 +119,7 @@ class ToolStream(Stream[StreamChunk]):
             async for event in self:
                 yield event
         except Exception:
-            if not self._ended:  # no error of the tool: it was read or closed elsewhere
+            if self._outcome is None:  # no error of the tool: it was read, closed or ended elsewhere
                 raise
         finally:
             follower.end()
@@ -133,12 +136,12 @@ class ToolStream(Stream[StreamChunk]):
             pipe.end(run.error)
             return pipe
         own = None if self._fixed or tool is None else tool.buffer
-        pipe = Pipe(own or self._buffer, numbers=True)
+        pipe = self._through(Pipe(own or self._buffer, numbers=True))
         run.passed = lambda: pipe.passed
         if self._follower is not None:
             self._follower.pipe = pipe
             run.call._listeners = (self._follower,)
-        self._own(pipe, _CallTask(run.call, running(run.to_reader, pipe), partial(stopped, pipe)))
+        self._work = _CallTask(run.call, running(run.to_reader, pipe), pipe)
         return pipe
 
     def _claim(self) -> _Run:
@@ -156,9 +159,10 @@ class ToolStream(Stream[StreamChunk]):
 
     async def _here(self, run: _Run, put: Put, pipe: Pipe) -> None:
         """Run it in this task, with each chunk given to `put`, whose own error is raised."""
-        work, passed = _Here(), 0
+        work, passed = _Here(run.call), 0
         pipe.maker = anyio.get_current_task().id
-        self._own(pipe, work)
+        self._through(pipe)
+        self._work = work
         run.passed = lambda: passed
         fault: Exception | None = None
 
@@ -179,7 +183,7 @@ class ToolStream(Stream[StreamChunk]):
             if fault is None or apart(raised)[0] is not None:  # a cancellation counts for more
                 raise
         finally:
-            work.over.set()
+            work.end()
         if fault is not None:
             if isinstance(fault, ToolError):
                 complete(fault, run.call)
@@ -249,10 +253,10 @@ class _CallTask:
     What its tool awaits while it cleans up is not cut again. A child call's task ends with the call around.
     """
 
-    def __init__(self, call: Call, run: Callable[[], Awaitable[None]], ended: Callable[[], None]) -> None:
-        self._call, self._run, self._then = call, run, ended
+    def __init__(self, call: Call, run: Callable[[], Awaitable[None]], pipe: Pipe) -> None:
+        self._call, self._run, self._pipe = call, run, pipe
         self._timer: Timer | None = None
-        self._told = False
+        self._told: float | None = None
         self._leash: Leash | None = None
         around = call.parent
         if around is not None and around.host.loop is current_loop():  # nothing of another loop is touched
@@ -266,10 +270,12 @@ class _CallTask:
 
     def cancel(self) -> None:
         """Cut it off, once."""
+        if self._told is not None:
+            return
+        self._told = self._call.elapsed
         if self._timer is None:
             self._task.cancel()
-        elif not self._told:
-            self._told = True
+        else:
             self._timer.now()
 
     @property
@@ -288,33 +294,53 @@ class _CallTask:
         try:
             await self._run()
         finally:
-            if self._timer is not None:
+            if self._timer is None:
+                _report_late(self._call, self._told)
+            else:
                 self._timer.disarm()
+            self._told = -math.inf  # whoever had been about to tell it finds nothing to cut off
 
     def _over(self, task: BackgroundTask) -> None:
+        around = self._call.parent
         if self._leash is not None:
             self._leash.give_back(self)
-        self._then()
+        if around is not None and around.info._ended:
+            said = f"this stream ended with the call of {around.name!r}, in which it was begun"
+            self._pipe.end(anyio.ClosedResourceError(said))
+        stopped(self._pipe)
 
 
 class _Here:
     """A call that runs in its reader's own task: `Work` that any other task may cut off."""
 
-    def __init__(self) -> None:
-        self.scope, self.over = anyio.CancelScope(), anyio.Event()
+    def __init__(self, call: Call) -> None:
+        self.scope, self._over, self._call = anyio.CancelScope(), anyio.Event(), call
+        self._told: float | None = None
 
     def cancel(self) -> None:
         """Cut it off."""
+        self._told = self._call.elapsed if self._told is None else self._told
         self.scope.cancel()
+
+    def end(self) -> None:
+        """It has ended."""
+        self._over.set()
+        _report_late(self._call, self._told)
 
     @property
     def ended(self) -> bool:
         """Whether it has ended."""
-        return self.over.is_set()
+        return self._over.is_set()
 
     async def wait(self) -> None:
         """Wait until it has ended."""
-        await self.over.wait()
+        await self._over.wait()
+
+
+def _report_late(call: Call, told: float | None) -> None:
+    """Report one that has ended long after it was told to stop, if it was."""
+    if told is not None and call.elapsed >= told + GRACE_SECONDS:
+        overrun(call)
 
 
 async def _no_chunks(put: Put) -> None:

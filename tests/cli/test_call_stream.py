@@ -1,5 +1,6 @@
 """`toolcase call --stream`, and what a terminal is shown of a tool's progress."""
 
+import io
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import sys
 import pytest
 
 from toolcase import Call, Registry, Stage
+from toolcase.cli.call import _unread
 from toolcase.cli.progress import CLEAR, ProgressLine, line_of
 from toolcase.events import ProgressReported
 
@@ -65,11 +67,12 @@ async def works(call: Call):
 
 
 @registry.tool
-async def unending():
+async def unending(lines: int = 1_000_000):
     try:
-        while True:
+        for _ in range(lines):
             yield "line\\n"
             await anyio.sleep(0)
+        await anyio.sleep(600)
     finally:
         with open("ended", "w") as file:
             file.write("ended")
@@ -122,9 +125,12 @@ class TestChunks:
 class TestTheReaderOfTheOutput:
     """Or who sits before it."""
 
-    def test_may_leave(self, streams, folder):
+    @pytest.mark.parametrize("silent", [[], ["lines=1"]])
+    def test_may_leave(self, streams, folder, silent):
         with subprocess.Popen(
-            [*PROGRAM, "call", "unending", "--stream"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [*PROGRAM, "call", "unending", *silent, "--stream"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         ) as process:
             assert process.stdout.readline() == b"line\n"
             process.stdout.close()
@@ -133,6 +139,30 @@ class TestTheReaderOfTheOutput:
 
         assert said == b""
         assert (folder / "ended").read_text() == "ended"
+
+    def test_is_noticed_to_have_left_by_a_look(self, streams, folder, monkeypatch):
+        monkeypatch.setattr("toolcase.cli.call.WATCH_SECONDS", 0.01)
+        looks = iter([False, False])
+        monkeypatch.setattr("toolcase.cli.call._unread", lambda: next(looks, True))
+
+        result = streams("call", "unending", "lines=1", "--stream")
+
+        assert (result.exit_code, result.stdout, result.stderr) == (1, "line\n", "")
+        assert (folder / "ended").read_text() == "ended"
+
+    def test_is_there_as_long_as_the_other_end_is_open(self, monkeypatch):
+        ours, theirs = os.pipe()
+        with open(theirs, "w") as output:
+            monkeypatch.setattr(sys, "stdout", output)
+            assert not _unread()
+            os.close(ours)
+            assert _unread()
+
+    @pytest.mark.parametrize("output", [None, io.StringIO()])
+    def test_is_there_where_the_output_is_no_file(self, monkeypatch, output):
+        monkeypatch.setattr(sys, "stdout", output)
+
+        assert not _unread()
 
     def test_may_interrupt(self, streams, folder):
         with subprocess.Popen(

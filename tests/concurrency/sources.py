@@ -1,5 +1,6 @@
 """What the tests of combinators read, which notes how much was taken of it and where it was closed."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,3 +86,10 @@ async def listed(stream):
 async def double(number):
     """A function to map; it is quick."""
     return 2 * number
+
+
+async def cancelled_elsewhere():
+    """Wait, on asyncio, for a task that somebody else has cancelled."""
+    task = asyncio.ensure_future(asyncio.sleep(1000))
+    asyncio.get_running_loop().call_soon(task.cancel)
+    await task

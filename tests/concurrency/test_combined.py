@@ -8,8 +8,8 @@ from functools import partial
 import anyio
 import pytest
 
-from concurrency.sources import After, Gone, Source, double, listed, numbers
-from toolcase import Call, Registry
+from concurrency.sources import After, Gone, Source, cancelled_elsewhere, double, listed, numbers
+from toolcase import Call, Registry, RunCancelled
 from toolcase.concurrency import (
     Stream,
     batch,
@@ -107,6 +107,21 @@ async def test_what_is_no_exception_comes_as_it_was_raised(combine):
         await listed(combine(Source(end)))
 
     assert raised.value is end
+
+
+@pytest.mark.backends("asyncio")
+async def test_a_source_that_is_cancelled_by_itself_is_no_quiet_end(combine, model):
+    async def source():
+        yield 1
+        yield 2
+        await cancelled_elsewhere()
+
+    got = []
+    with pytest.raises(RunCancelled, match="and not the stream"):
+        async for item in combine(source()):
+            got.append(item)
+
+    assert got == model([1, 2])
 
 
 async def test_left_early_it_has_closed_the_source_where_that_was_read(combine):

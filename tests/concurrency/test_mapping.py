@@ -3,8 +3,8 @@
 import anyio
 import pytest
 
-from concurrency.sources import After, Gone, Source, double, listed, numbers
-from toolcase import shielded
+from concurrency.sources import After, Gone, Source, cancelled_elsewhere, double, listed, numbers
+from toolcase import RunCancelled, shielded
 from toolcase.concurrency import map_concurrent
 from toolcase.testing import current_clock
 
@@ -137,6 +137,18 @@ async def test_no_error_of_a_call_looks_like_the_end():
     _, error = await listed(map_concurrent(numbers(1), ends, limit=1))
 
     assert str(error) == "what runs inside a stream raised StopAsyncIteration"
+
+
+@pytest.mark.backends("asyncio")
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_a_call_that_is_cancelled_by_itself_is_no_quiet_end(ordered):
+    async def function(item):
+        if item == 1:
+            await cancelled_elsewhere()
+        return item
+
+    with pytest.raises(RunCancelled, match="and not the stream"):
+        await listed(map_concurrent(numbers(4), function, limit=2, ordered=ordered))
 
 
 async def test_left_early_no_call_runs_on():

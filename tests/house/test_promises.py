@@ -1,4 +1,4 @@
-"""Each promise of breakers, limits and caches names its test, and that test is there."""
+"""Each promise of breakers, limits, caches and streams names its test, and that test is there."""
 
 from __future__ import annotations
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import select
 import sys
 import traceback
+from functools import partial
 from typing import Any
 
 import anyio
@@ -22,6 +25,11 @@ from toolcase.plain import as_json, encodable
 from toolcase.registry import Registry
 from toolcase.result import ToolResult
 from toolcase.schema import Arguments
+from toolcase.task import BackgroundTask
+from toolcase.tool_stream import ToolStream
+
+WATCH_SECONDS = 0.5
+"""How often we look whether anybody still reads what is printed."""
 
 
 @click.command("call")
@@ -73,10 +81,33 @@ async def _execute(registry: Registry, tool: str, given: Arguments) -> ToolResul
 
 async def _stream(registry: Registry, tool: str, given: Arguments, printer: Printer) -> ToolResult:
     async with registry:
+        stream = registry.stream_execute(tool, given)
+        watch = BackgroundTask(partial(_end_unread, stream))
         try:
-            return await registry.stream_execute(tool, given).stream_to(printer)
+            return await stream.stream_to(printer)
+        except anyio.ClosedResourceError:
+            raise BrokenPipeError(errno.EPIPE, "nobody reads the output") from None
         finally:
+            watch.cancel()
             printer.end()
+
+
+async def _end_unread(stream: ToolStream) -> None:
+    """End it when nobody reads our output any more: a tool with nothing to say would not notice."""
+    while True:
+        await anyio.sleep(WATCH_SECONDS)
+        if _unread():
+            return await stream.aclose()
+
+
+def _unread() -> bool:
+    """Whether stdout is a pipe or a terminal whose other end is closed."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+    except (AttributeError, OSError):  # Windows has no poll; and what stands for stdout may be no file
+        return False
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 class Printer:

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 
 from toolcase.chunk import StreamStopped
+from toolcase.concurrency.together import called_off, cancelled_by_itself
 from toolcase.stream import Put, Stream
 from toolcase.timer import shielded
 
@@ -39,6 +40,8 @@ class Reading(Generic[T]):
         if kind is not None and issubclass(kind, anyio.get_cancelled_exc_class() | StreamStopped):
             with shielded():  # or what the source awaits would be cut off at once
                 await self.aclose()
+            if kind is not StreamStopped and not called_off():
+                raise cancelled_by_itself()
         else:
             await self.aclose()
 

@@ -101,20 +101,8 @@ class _Throttled(Combined[T_co]):
             self._held.append(await super().__anext__())
             # From when it was due, not from when we woke up for it, or late timers would add up.
             self._due = max(self._due, self._now())
-        await self._until_due()
+        if self._now() < self._due:
+            await self._waited(anyio.sleep_until(self._due))
         self._check_open()
         self._due += self._gap
         return self._held.pop()
-
-    async def _until_due(self) -> None:
-        if self._now() >= self._due:
-            return
-        self._waiting = True
-        try:
-            await anyio.sleep_until(self._due)
-        except BaseException:
-            if not self._entered:
-                await self.aclose()
-            raise
-        finally:
-            self._waiting = False

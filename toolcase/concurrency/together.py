@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import Self
 
 import anyio
 
+from toolcase.cancellation import RunCancelled
 from toolcase.chunk import StreamStopped
 from toolcase.stream import apart
+
+
+def called_off() -> bool:
+    """Whether the code that runs here is being cancelled by a scope around it."""
+    return anyio.current_effective_deadline() == -math.inf
+
+
+def cancelled_by_itself() -> RunCancelled:
+    """What to raise for a cancellation that is nobody's here, and must be no quiet end."""
+    return RunCancelled("what a stream waits for was cancelled, and not the stream")
 
 
 class Together:
@@ -67,6 +79,8 @@ class Together:
             await work()
         except BaseException as raised:  # noqa: BLE001  a program's end included: all of it is raised again
             cancelled, error = apart(raised)
+            if error is None and not called_off():
+                error, cancelled = cancelled_by_itself(), None
             if error is not None:
                 self._note(number, error)
                 self.stop()
