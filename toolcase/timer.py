@@ -13,7 +13,7 @@ import math
 import sys
 import types
 import weakref
-from collections.abc import Awaitable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -68,11 +68,18 @@ def remaining(call: Call) -> float:
     Once it has passed, nothing remains: what the tool made of its cancellation is no reason to go on. In a
     `Detached` run it is no longer than anybody wants the outcome.
     """
-    task, patience = asyncio_task(), call.info._patience
-    now = sys.modules["trio"].current_time() if task is None else task.get_loop().time()
-    holds = _holds_on_trio(call) if task is None else _holds(call, task)
-    left = call._deadline - now if holds else math.inf
-    return left if patience is None else min(left, patience())
+    left = patience(call)
+    return math.inf if left is None else left()
+
+
+def patience(call: Call) -> Callable[[], float] | None:
+    """What tells `remaining`, for a task beside this one to ask at any time; None where there is no end."""
+    task, others = asyncio_task(), call.info._patience
+    now = sys.modules["trio"].current_time if task is None else task.get_loop().time
+    if not (_holds_on_trio(call) if task is None else _holds(call, task)):
+        return others
+    deadline = call._deadline
+    return lambda: min(deadline - now(), math.inf if others is None else others())
 
 
 @contextmanager

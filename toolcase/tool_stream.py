@@ -21,7 +21,7 @@ from toolcase.result import ToolResult, complete
 from toolcase.stream import Put, Stream, apart, running, stopped
 from toolcase.task import BackgroundTask
 from toolcase.threads import Leash
-from toolcase.timer import GRACE_SECONDS, Timer, limits_of, overrun, remaining
+from toolcase.timer import GRACE_SECONDS, Timer, limits_of, overrun, patience
 
 Sink = Callable[[StreamChunk], Awaitable[None] | None]
 """Takes one chunk; the next one comes when it has returned."""
@@ -261,10 +261,7 @@ class _CallTask:
         around = call.parent
         if around is not None and around.host.loop is current_loop():  # nothing of another loop is touched
             self._leash = around.info._leash = around.info._leash or Leash(current_loop())
-            left, now = remaining(around), call.host.clock.monotonic
-            if left < math.inf:
-                until = now() + left
-                call.info._patience = lambda: until - now()
+            call.info._patience = patience(around)
             self._leash.take(self)
         self._task = call.host.spawn(self._work, ended=self._over)
 

@@ -13,7 +13,6 @@ from toolcase import (
     CircuitOpen,
     ExecutionContext,
     Registry,
-    RunCancelled,
     StreamEnded,
     ToolTimeout,
     Unavailable,
@@ -311,7 +310,7 @@ class TestForgotten:
         assert produced.cleaned == 1
         produced.at_rest()
         assert produced.counted()[2] == 1
-        with pytest.raises(RunCancelled):
+        with pytest.raises(anyio.ClosedResourceError, match="ended with the call of"):
             await drained(kept[0])
 
     async def test_is_closed_when_the_call_fails(self):
