@@ -11,7 +11,7 @@ from toolcase import Call, Registry, Stage, StreamChunk
 from toolcase.events import ProgressReported
 from toolcase.pipe import Pipe
 from toolcase.runtime import TimeoutMiddleware
-from toolcase.tool_stream import StreamEnded, StreamStarted
+from toolcase.stream_events import StreamEnded, StreamStarted
 
 
 class Listener:

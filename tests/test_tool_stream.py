@@ -1113,6 +1113,39 @@ async def test_events_are_a_start_the_chunks_and_one_end(source):
     assert stream.result is ended.result
 
 
+async def test_events_may_be_left_without_a_word(source):
+    async with source.registry.stream("numbers") as stream:
+        async for event in stream.events():
+            if isinstance(event, StreamChunk):
+                break
+        gc.collect()  # trio warns of an async generator that is dropped in the middle
+
+        assert (await anext(stream)).content == 1
+
+    assert source.open == 0
+
+
+async def test_events_have_one_end(source):
+    events = source.registry.stream("numbers", until=0).events()
+
+    assert [type(event) async for event in events] == [StreamStarted, StreamEnded]
+    assert [event async for event in events] == []
+
+
+async def test_a_stream_that_ended_without_a_result_has_no_last_event(source):
+    token = CancellationToken()
+    context = ExecutionContext(cancellation=token)
+    stream = source.registry.stream_execute("numbers", {"wait": 1}, context=context)
+    async with stream:
+        await anext(stream)
+        token.cancel()
+        with pytest.raises(RunCancelled):
+            await read(stream)
+
+        with pytest.raises(RuntimeError, match="the stream of 'numbers' ended before, with no result"):
+            _ = [event async for event in stream.events()]
+
+
 async def test_the_last_event_says_what_went_wrong(source):
     stream = source.registry.stream("numbers", until=1, fails=True)
 

@@ -62,12 +62,13 @@ from toolcase.plugins import PluginRegistry as PluginRegistry
 from toolcase.registry import Registry as Registry
 from toolcase.result import ToolResult as ToolResult
 from toolcase.secrets import Secrets as Secrets
+from toolcase.stream_events import StreamEnded as StreamEnded
+from toolcase.stream_events import StreamEvents as StreamEvents
+from toolcase.stream_events import StreamStarted as StreamStarted
 from toolcase.task import BackgroundTask as BackgroundTask
 from toolcase.timer import remaining as remaining
 from toolcase.timer import shielded as shielded
 from toolcase.tool import Tool as Tool
 from toolcase.tool import tool as tool
-from toolcase.tool_stream import StreamEnded as StreamEnded
-from toolcase.tool_stream import StreamStarted as StreamStarted
 from toolcase.tool_stream import ToolStream as ToolStream
 from toolcase.view import View as View

@@ -4,42 +4,26 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import anyio
-import msgspec
 
 from toolcase.call import Call, Inner
 from toolcase.chunk import Collected, StreamChunk, StreamStopped, numbered
 from toolcase.clock import asyncio_task, current_loop
 from toolcase.errors import ToolError
-from toolcase.events import Event, ProgressReported
 from toolcase.outcome import outcome_of
 from toolcase.pipe import MOST_CHUNKS, Pipe
 from toolcase.result import ToolResult, complete
 from toolcase.stream import Put, Stream, apart, running, stopped
+from toolcase.stream_events import Follower, StreamEvents
 from toolcase.task import BackgroundTask
 from toolcase.threads import Leash
 from toolcase.timer import GRACE_SECONDS, Timer, limits_of, overrun, patience
 
 Sink = Callable[[StreamChunk], Awaitable[None] | None]
 """Takes one chunk; the next one comes when it has returned."""
-
-
-class StreamStarted(msgspec.Struct, frozen=True, tag="started"):
-    """A stream begins; the first of its events."""
-
-    tool: str
-
-
-class StreamEnded(msgspec.Struct, frozen=True, tag="ended"):
-    """A stream has ended, well or not; the last of its events."""
-
-    result: ToolResult
-
-
-StreamEvent: TypeAlias = StreamStarted | StreamChunk | ProgressReported | StreamEnded
 
 
 class ToolStream(Stream[StreamChunk]):
@@ -65,7 +49,7 @@ class ToolStream(Stream[StreamChunk]):
         self._name, self._begin, self._most_bytes = name, begin, most_bytes
         self._fixed = buffer is not None
         self._run: _Run | None = None
-        self._follower: _Follower | None = None
+        self._follower: Follower | None = None
 
     @property
     def result(self) -> ToolResult:
@@ -107,30 +91,20 @@ class ToolStream(Stream[StreamChunk]):
 
         return await self._whole(self._claim(), put)
 
-    async def events(self) -> AsyncIterator[StreamEvent]:
+    def events(self) -> StreamEvents:
         """A `StreamStarted`, each chunk, and one `StreamEnded`; never raises for what a tool did.
 
         And what the tool reports of its progress, in its place; of reports with no chunk in between, the
         latest that was not read yet stands for those before it.
         """
-        follower = self._follower = _Follower()
-        yield StreamStarted(self._name)
-        try:
-            async for event in self:
-                yield event
-        except Exception:
-            if self._outcome is None:  # no error of the tool: it was read, closed or ended elsewhere
-                raise
-        finally:
-            follower.end()
-        yield StreamEnded(self.result)
+        self._follower = Follower()
+        return StreamEvents(self._name, self, self._follower, lambda: self._outcome)
 
     async def _start(self) -> Pipe:
         run = self._claim()
         tool = run.call.tool
-        if not (
-            run.streams or self._entered or self._follower
-        ):  # one value, and a read that is cancelled ends it
+        if not (run.streams or self._entered or self._follower):
+            # One value, and a read that is cancelled ends it.
             pipe = Pipe()
             await self._here(run, pipe.put, pipe)
             pipe.end(run.error)
@@ -229,22 +203,6 @@ class _Run:
         """What it failed with, as it was raised."""
         found = None if self.result is None else self.result.error
         return None if found is None else found.cause
-
-
-class _Follower:
-    """Listens to a call for its progress, and puts that between the chunks."""
-
-    pipe: Pipe | None = None
-
-    def on_event(self, call: Call, event: Event) -> None:
-        if self.pipe is not None and type(event) is ProgressReported:
-            self.pipe.tell(event)
-
-    def end(self) -> None:
-        """Whoever reads on wants chunks alone."""
-        if self.pipe is not None:
-            self.pipe.forget(ProgressReported)
-        self.pipe = None
 
 
 class _CallTask:

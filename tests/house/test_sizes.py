@@ -22,7 +22,14 @@ ROOMS = {"middleware", "observability", "agents", "plugins"}
 PERMITS = {"bulkhead.py", "permits.py"}
 STREAMS = {
     *("chunk_hooks.py", "hooked.py", "pace.py", "pipe.py", "resume.py"),
-    *("blocking_stream.py", "stream.py", "streaming.py", "threaded_stream.py", "tool_stream.py"),
+    *(
+        "blocking_stream.py",
+        "stream.py",
+        "stream_events.py",
+        "streaming.py",
+        "threaded_stream.py",
+        "tool_stream.py",
+    ),
 }
 CHOSEN = ROOMS | PERMITS | STREAMS
 """What a host picks: each stands alone, and one that nobody picks is in nobody's way.
