@@ -1,5 +1,6 @@
 """A bounded queue to one reader: order, room, and who is woken when."""
 
+import asyncio
 from typing import NamedTuple
 
 import anyio
@@ -174,6 +175,36 @@ async def test_whoever_waits_for_room_is_woken_when_news_that_took_it_are_forgot
         with anyio.fail_after(5):
             assert await drain(pipe) == [1]
         tasks.cancel_scope.cancel()
+
+
+@pytest.mark.backends("asyncio")
+async def test_room_goes_to_the_next_where_the_one_it_was_meant_for_is_cancelled_in_the_same_tick():
+    pipe, order = Pipe(1), []
+    await pipe.put("first")
+
+    async def adds(name):
+        await pipe.put(name)
+        order.append(name)
+
+    waiting = [asyncio.ensure_future(adds(name)) for name in "abcd"]
+    await anyio.sleep(1)
+    pipe.take()
+    waiting[0].cancel()  # natively: it has been woken already
+    for _ in range(3):
+        await anyio.sleep(1)
+        pipe.take()
+
+    await anyio.sleep(1)
+    assert order == ["b", "c", "d"]
+
+
+async def test_says_whether_it_is_over():
+    pipe = Pipe()
+    assert pipe.over is False
+
+    pipe.end()
+
+    assert pipe.over is True
 
 
 async def test_an_end_comes_after_what_is_there_and_the_first_one_stands():

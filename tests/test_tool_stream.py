@@ -556,6 +556,33 @@ async def test_refuses_a_second_reader_of_the_same_stream(source):
     ]
 
 
+async def test_refuses_to_be_closed_by_what_its_tool_waits_for(source):
+    streams = []
+
+    @source.registry.tool
+    async def inner():
+        yield 1
+        await streams[0].aclose()
+
+    @source.registry.tool
+    async def outer():
+        async for chunk in source.registry.stream("inner"):
+            yield chunk
+
+    streams.append(source.registry.stream("outer"))
+    with pytest.raises(RuntimeError, match="cannot be closed in its own task"):
+        await read(streams[0])
+
+
+async def test_its_work_has_ended_when_it_has(source):
+    for fails in (False, True):
+        stream = source.registry.stream("numbers", until=1, fails=fails)
+        await anext(stream)
+        with pytest.raises((StopAsyncIteration, ValueError)):
+            await stream.__anext__()
+        assert stream.work.ended
+
+
 async def test_refuses_to_be_closed_by_its_own_tool(source):
     streams = []
 

@@ -93,7 +93,7 @@ class Stream(Generic[T_co]):
             raise RuntimeError("a stream cannot be closed in its own task, which would wait for itself")
         work, cancelled = self._work, None
         if work is not None and self._runs_elsewhere():
-            self._closed, self._pipe = True, None  # nobody is left to wake, or to wait for
+            self._pipe = None  # nobody is left to wake, or to wait for
         elif work is not None and not work.ended:
             self._close()
             work.cancel()
@@ -136,8 +136,7 @@ class Stream(Generic[T_co]):
     async def _filled(self) -> Pipe:
         """The pipe, once there is an item in it, or nothing more to come."""
         pipe = self._pipe or await self._start()
-        if not await pipe.filled() and self._work is not None:
-            await self._work.wait()
+        await pipe.filled()
         return pipe
 
     async def _waited(self, wait: Awaitable[T]) -> T:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -253,7 +252,7 @@ class _CallTask:
                 _report_late(self._call, self._told)
             else:
                 self._timer.disarm()
-            self._told = -math.inf  # whoever had been about to tell it finds nothing to cut off
+            self._told = self._call.elapsed  # whoever had been about to tell it finds nothing to cut off
 
     def _over(self, task: BackgroundTask) -> None:
         around = self._call.parent
