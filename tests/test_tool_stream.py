@@ -896,6 +896,23 @@ async def test_of_a_child_stream_there_remains_what_remains_of_its_parent(source
     assert left == [pytest.approx(1.25), pytest.approx(0.75)]
 
 
+async def test_leaving_a_registry_ends_a_stream_that_has_hardly_begun(source):
+    stream, ends = source.registry.stream("numbers"), []
+
+    async def reader():
+        with pytest.raises(Unavailable, match="'numbers' was stopped before it began"):
+            await anext(stream)
+        ends.append(source.open)
+
+    async with anyio.create_task_group() as tasks:
+        async with source.registry:
+            tasks.start_soon(reader)
+            while stream.work is None:
+                await anyio.lowlevel.checkpoint()
+
+    assert ends == [0]
+
+
 async def test_leaving_a_registry_ends_its_streams(source):
     async with source.registry:
         stream = source.registry.stream("numbers", cleanup=1)

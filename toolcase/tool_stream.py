@@ -11,7 +11,7 @@ import anyio
 from toolcase.call import Call, Inner
 from toolcase.chunk import Collected, StreamChunk, StreamStopped, numbered
 from toolcase.clock import asyncio_task, current_loop
-from toolcase.errors import ToolError
+from toolcase.errors import ToolError, Unavailable
 from toolcase.outcome import outcome_of
 from toolcase.pipe import MOST_CHUNKS, Pipe
 from toolcase.result import ToolResult, complete
@@ -214,6 +214,7 @@ class _CallTask:
         self._call, self._run, self._pipe = call, run, pipe
         self._timer: Timer | None = None
         self._told: float | None = None
+        self._begun = False
         self._leash: Leash | None = None
         around = call.parent
         if around is not None and around.host.loop is current_loop():  # nothing of another loop is touched
@@ -242,7 +243,7 @@ class _CallTask:
         await self._task.wait()
 
     async def _work(self) -> None:
-        task = asyncio_task()
+        self._begun, task = True, asyncio_task()
         if task is not None:
             self._timer = Timer(self._call, task, limits_of(task), shields=0)
         try:
@@ -261,6 +262,9 @@ class _CallTask:
         if around is not None and around.info._ended:
             said = f"this stream ended with the call of {around.name!r}, in which it was begun"
             self._pipe.end(anyio.ClosedResourceError(said))
+        if not self._begun:  # nobody saw a call that could have been waited for, or cut off
+            said = f"{self._call.name!r} was stopped before it began: its registry was left, or its loop ends"
+            self._pipe.end(Unavailable(said))
         stopped(self._pipe)
 
 
