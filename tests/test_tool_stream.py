@@ -896,6 +896,7 @@ async def test_of_a_child_stream_there_remains_what_remains_of_its_parent(source
     assert left == [pytest.approx(1.25), pytest.approx(0.75)]
 
 
+@pytest.mark.backends("asyncio")  # trio gives turns in no order, and the stream may have had its first
 async def test_leaving_a_registry_ends_a_stream_that_has_hardly_begun(source):
     stream, ends = source.registry.stream("numbers"), []
 
