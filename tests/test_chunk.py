@@ -5,7 +5,7 @@ import math
 import pytest
 
 from toolcase import InvalidResult, StreamChunk
-from toolcase.chunk import Collected, joined, numbered
+from toolcase.chunk import Collected, Kept, joined, numbered
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,14 @@ async def test_collects_up_to_a_limit():
 
     assert whole.value == "1234567890x"
     assert bounded.value == []
+
+
+def test_keeps_all_or_nothing():
+    kept = Kept(3)
+    kept.add("ab")
+    assert kept.value == "ab"
+
+    for content in ("cd", "e"):
+        kept.add(content)
+
+        assert kept.value is None
