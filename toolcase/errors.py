@@ -136,6 +136,11 @@ def message_of(error: BaseException) -> str:
         return f"<no message: it raised {type(fault).__name__}>"
 
 
+def code_of(error: BaseException) -> ErrorCode:
+    """The code of an error of ours; TOOL_FAILED for any other."""
+    return error.code if isinstance(error, ToolError) else ErrorCode.TOOL_FAILED
+
+
 def lone(error: Any) -> Any:
     """The one error in an exception group that has but one, or the error itself."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:

@@ -10,7 +10,7 @@ import msgspec
 
 from toolcase.call import Call, Inner, Stage
 from toolcase.content import as_text
-from toolcase.errors import ErrorCode, ToolError, ToolTimeout
+from toolcase.errors import ToolTimeout, code_of
 from toolcase.events import (
     AttemptStarted,
     CallAdmitted,
@@ -76,9 +76,8 @@ class Watcher:
         try:
             value = await inner(call)
         except Exception as error:
-            code = error.code if isinstance(error, ToolError) else ErrorCode.TOOL_FAILED
             row.failures.append(self._failure(call, row, error))
-            self._ended(call, row, code.value, "red", _described(error))
+            self._ended(call, row, code_of(error).value, "red", _described(error))
             raise
         except BaseException:
             self._ended(call, row, LEFT, "yellow", _chunks(call))

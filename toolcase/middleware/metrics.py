@@ -10,7 +10,7 @@ from opentelemetry import metrics
 
 from toolcase.call import Call, Host, Inner, Stage
 from toolcase.clock import count, current_loop, reader
-from toolcase.errors import ErrorCode, ToolError, lone
+from toolcase.errors import code_of, lone
 from toolcase.events import CallAdmitted, CallRejected, CircuitChanged, Event, UsageReported
 from toolcase.observability import names
 from toolcase.observability.providers import Watch
@@ -81,8 +81,7 @@ class MetricsMiddleware:
     def _failed(self, call: Call, error: Exception) -> None:
         now, tally = self._ended(call)
         seconds = now - call.info.started
-        alone = lone(error)
-        code = (alone.code if isinstance(alone, ToolError) else ErrorCode.TOOL_FAILED).value
+        code = code_of(lone(error)).value
         tally.errors[code] = tally.errors.get(code, 0) + 1
         tally.took(seconds, now)
         if self._instruments is not None:

@@ -14,7 +14,7 @@ from toolcase.chunk import StreamChunk
 from toolcase.chunk_hooks import HookContext
 from toolcase.clock import count
 from toolcase.content import bytes_of
-from toolcase.errors import ErrorCode, ToolError, lone
+from toolcase.errors import code_of, lone
 from toolcase.observability import names
 from toolcase.observability.providers import Watch
 from toolcase.observability.stream_tally import StreamMetrics, StreamTally
@@ -90,8 +90,7 @@ class StreamMetricsMiddleware:
         """Count one that failed, by its code."""
         running: _Running | None = ctx.get("stream")
         if running is not None:
-            alone = lone(error)
-            code = (alone.code if isinstance(alone, ToolError) else ErrorCode.TOOL_FAILED).value
+            code = code_of(lone(error)).value
             running.tally.errors[code] = running.tally.errors.get(code, 0) + 1
             self._took(running, ctx, {**running.where, names.ERROR_TYPE: names.error_type(error)})
 

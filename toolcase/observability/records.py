@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from toolcase.call import Call
-from toolcase.errors import ErrorCode, InvalidArguments, ToolError, message_of
+from toolcase.errors import InvalidArguments, ToolError, code_of, message_of
 from toolcase.events import traceback_of
 from toolcase.plain import given_data, printable
 
@@ -28,7 +28,7 @@ def failed(error: Exception, call: Call, *, shows_arguments: bool = False) -> di
         if not shows_arguments or secrets.redact_data(given) != given:
             message = error.without_values
     facts: dict[str, Any] = {"error": type(error).__name__, "message": printable(secrets.redact(message))}
-    facts["code"] = (error.code if isinstance(error, ToolError) else ErrorCode.TOOL_FAILED).value
+    facts["code"] = code_of(error).value
     if isinstance(error, ToolError) or (call.tool is not None and call.tool.exposes(error)):
         return facts
     facts["correlation_id"] = call.info.correlation_id
